@@ -1,0 +1,1 @@
+"""Recommendation 2: passwords that hold and central login."""

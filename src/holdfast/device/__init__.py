@@ -1,0 +1,1 @@
+"""The device part: broker, agent, auth and gui, each a process of its own."""

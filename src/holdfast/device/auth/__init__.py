@@ -1,0 +1,1 @@
+"""The auth process holds the hashes and answers who somebody is."""

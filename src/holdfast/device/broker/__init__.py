@@ -1,0 +1,1 @@
+"""The only privileged process: a short closed table of verbs."""

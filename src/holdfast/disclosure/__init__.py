@@ -1,0 +1,1 @@
+"""Recommendation 4: a working vulnerability programme."""

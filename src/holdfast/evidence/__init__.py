@@ -1,0 +1,1 @@
+"""Requirement register, evidence and label."""

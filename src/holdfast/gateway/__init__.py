@@ -1,0 +1,1 @@
+"""What devices call: DDI polls, feedback, artifacts, TUF metadata."""

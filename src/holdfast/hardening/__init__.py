@@ -1,0 +1,1 @@
+"""Recommendation 1: services off by default, confinement, exposure."""

@@ -1,0 +1,1 @@
+"""The maker's server: staff, owner and public pages, and background work."""

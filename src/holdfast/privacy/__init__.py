@@ -1,0 +1,1 @@
+"""Recommendation 5: little personal data, encrypted, people told."""

@@ -1,0 +1,1 @@
+"""Recommendation 3: signed updates that arrive by themselves."""
