@@ -1,9 +1,7 @@
 """Files that are whole or absent, whatever happens to the power. Standard library only."""
 
 import errno
-import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,23 +44,29 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         NoSpaceError: The disk is full; the old file is untouched.
     """
     with full_disk_named(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # Not by tempfile, which would cost a resident process of the device more than 1 MB.
+        name = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(name, flags, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
-            Path(name).replace(path)
+            name.replace(path)
         except BaseException:
             with suppress(FileNotFoundError):
-                Path(name).unlink()
+                name.unlink()
             raise
         sync_folder(path.parent)
 
 
 def sha256_of(file: BinaryIO) -> str:
     """Hash what is left of an open file; lower-case hexadecimal."""
+    # Loads libcrypto, 4 MB that resident processes of the device need not carry.
+    import hashlib  # noqa: PLC0415
+
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK_BYTES):
         digest.update(chunk)
