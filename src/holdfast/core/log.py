@@ -19,10 +19,15 @@ def _without_secrets(
 
 def configure(*, json_lines: bool) -> None:
     """Send logs to standard error: JSON lines for machines, plain words for people."""
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    # Never the formatter that prints local variables: passwords are among them.
+    renderers: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if json_lines
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     structlog.configure(
         processors=[
@@ -30,7 +35,7 @@ def configure(*, json_lines: bool) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_secrets,
-            renderer,
+            *renderers,
         ],
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,

@@ -1,0 +1,1 @@
+"""Devices, what is offered to them, and what they report."""

@@ -1,0 +1,1 @@
+"""Owners who asked for a mail when their device gets a release."""

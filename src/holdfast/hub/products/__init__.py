@@ -1,0 +1,1 @@
+"""The makers' products and their profiles."""

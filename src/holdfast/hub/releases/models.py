@@ -1,0 +1,94 @@
+"""Tables of releases. The gateway reads them with plain SQL: names are part of that contract."""
+
+from django.db import models
+
+from holdfast.hub.products.models import Product
+
+
+class Release(models.Model):
+    """One signed version of one product, accepted into the repository.
+
+    Attributes:
+        product: Whose software it is.
+        version: As the maker writes it, such as 1.2.
+        number: The same as a number that orders releases.
+        severity: How serious the worst hole is that it closes.
+        notes: What is new, in plain words.
+        fixes: CVE ids that it fixes.
+        hardware: Hardware revisions that it runs on.
+        floor: Version below which a device never goes again once it has this one.
+        made_ms: When it was built, milliseconds UTC.
+        expires_ms: After this no device installs it, milliseconds UTC.
+        published_ms: When the hub accepted it, milliseconds UTC.
+        withdrawn_ms: When it was withdrawn, milliseconds UTC, or None.
+        profile_sha256: Digest of the profile that was signed with it.
+        sbom_sha256: Digest of the list of its components, or empty if none was given.
+        audit_sha256: Digest of the report on its image, or empty if none was given.
+    """
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="releases")
+    version = models.CharField(max_length=15)
+    number = models.BigIntegerField()
+    severity = models.CharField(max_length=8)
+    notes = models.TextField()
+    fixes = models.JSONField(default=list)
+    hardware = models.JSONField(default=list)
+    floor = models.CharField(max_length=15)
+    made_ms = models.BigIntegerField()
+    expires_ms = models.BigIntegerField()
+    published_ms = models.BigIntegerField()
+    withdrawn_ms = models.BigIntegerField(null=True, blank=True)
+    profile_sha256 = models.CharField(max_length=64, blank=True, default="")
+    sbom_sha256 = models.CharField(max_length=64, blank=True, default="")
+    audit_sha256 = models.CharField(max_length=64, blank=True, default="")
+
+    class Meta:
+        """Newest first; a version exists once per product."""
+
+        ordering = ("product_id", "-number")
+        constraints = (
+            models.UniqueConstraint(fields=("product", "number"), name="releases_one_per_number"),
+        )
+
+    def __str__(self) -> str:
+        """Return product and version."""
+        return f"{self.product_id} {self.version}"
+
+
+class Artifact(models.Model):
+    """A file of a release that devices download.
+
+    Attributes:
+        release: What it belongs to.
+        part: Which part of the device it replaces; `os` is the whole system.
+        name: Product id, the name of the DDI chunk.
+        version: Version of the DDI chunk.
+        filename: Name under which devices ask for it.
+        size_bytes: Its length.
+        sha256: Digest, lower-case hexadecimal.
+        sha1: The same for DDI clients that want it; protects nothing.
+        md5: The same for DDI clients that want it; protects nothing.
+        stored: Path relative to the repository folder.
+    """
+
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="artifacts")
+    part = models.CharField(max_length=20, default="os")
+    name = models.CharField(max_length=31)
+    version = models.CharField(max_length=15)
+    filename = models.CharField(max_length=255)
+    size_bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    sha1 = models.CharField(max_length=40)
+    md5 = models.CharField(max_length=32)
+    stored = models.CharField(max_length=500)
+
+    class Meta:
+        """A file name exists once per release."""
+
+        constraints = (
+            models.UniqueConstraint(fields=("release", "filename"), name="releases_one_per_name"),
+        )
+
+    def __str__(self) -> str:
+        """Return the file name."""
+        return self.filename

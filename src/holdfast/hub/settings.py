@@ -1,0 +1,138 @@
+"""Django settings of the hub, made from hub.toml. Importing this writes no file."""
+
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from django.utils.translation import gettext_lazy as _
+
+from holdfast.hub.config import read
+
+HERE = Path(__file__).parent
+HUB = read()
+
+
+def _secret_key() -> str:
+    """Read the key that `holdfast hub init` made; without it sessions end with the process."""
+    with suppress(FileNotFoundError):
+        return HUB.secret_key.read_text(encoding="ascii").strip()
+    return secrets.token_urlsafe(48)
+
+
+SECRET_KEY = _secret_key()
+DEBUG = False
+ALLOWED_HOSTS = [HUB.host, "127.0.0.1", "localhost", "[::1]"]
+USE_X_FORWARDED_HOST = False
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_tasks",
+    "django_tasks_db",
+    "holdfast.hub.staff",
+    "holdfast.hub.products",
+    "holdfast.hub.releases",
+    "holdfast.hub.fleet",
+    "holdfast.hub.owners",
+]
+MIDDLEWARE = [
+    "holdfast.hub.middleware.HeaderMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "holdfast.hub.middleware.ErrorMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+]
+ROOT_URLCONF = "holdfast.hub.urls"
+WSGI_APPLICATION = "holdfast.hub.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [HERE / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "libraries": {"moments": "holdfast.hub.filters"},
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "holdfast.hub.navigation.context",
+            ],
+        },
+    },
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": HUB.database,
+        "OPTIONS": {
+            # Writers queue instead of failing; a commit that was answered survives a power cut.
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        },
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "staff.Account"
+PASSWORD_HASHERS = ["holdfast.hub.staff.hashers.Argon2idHasher"]
+AUTH_PASSWORD_VALIDATORS: list[dict[str, object]] = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 15},
+    },
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("name",)},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "staff:login"
+LOGIN_REDIRECT_URL = "staff:home"
+LOGOUT_REDIRECT_URL = "staff:login"
+
+SESSION_COOKIE_NAME = "__Host-hub" if HUB.secure else "hub"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SECURE = HUB.secure
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-hub-csrf" if HUB.secure else "hub-csrf"
+CSRF_COOKIE_SECURE = HUB.secure
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "holdfast.hub.middleware.csrf_failure"
+# A proxy that ends TLS passes plain http on; the browser's Origin is the public one.
+CSRF_TRUSTED_ORIGINS = [HUB.url] if HUB.secure else []
+SECURE_CONTENT_TYPE_NOSNIFF = False  # HeaderMiddleware sets every security header in one place
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 << 20
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [HERE / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 300
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": []}}
+# What these say is said once, structured, by ErrorMiddleware.
+_QUIET = {"handlers": ["none"], "propagate": False}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"none": {"class": "logging.NullHandler"}},
+    "loggers": {"django.request": _QUIET, "django.security": _QUIET},
+}

@@ -1,0 +1,1 @@
+"""People who work for the maker: accounts, tokens, the audit trail, the home page."""

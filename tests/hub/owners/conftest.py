@@ -1,0 +1,157 @@
+"""A product's releases, one registered device, and a mail server."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from django.conf import settings
+
+from holdfast.hub.config import HubConfig
+from holdfast.hub.fleet import services
+from holdfast.hub.fleet.models import Device
+from holdfast.hub.moments import DAY_MS, now_ms
+from holdfast.hub.products.models import Product
+from holdfast.hub.releases.models import Release
+from holdfast.updates.release import Version
+
+
+@pytest.fixture
+def release(product: Product) -> Callable[..., Release]:
+    """Write releases as the API does once it has verified them."""
+
+    def make(version: str = "1.1", **fields: object) -> Release:
+        known: dict[str, Any] = {
+            "product": product,
+            "version": version,
+            "number": Version.parse(version).number,
+            "severity": "high",
+            "notes": "The page for guests no longer shows the password of the owner.",
+            "fixes": ["CVE-2026-1234"],
+            "hardware": ["a"],
+            "floor": "1.0",
+            "made_ms": now_ms(),
+            "expires_ms": now_ms() + 365 * DAY_MS,
+            "published_ms": now_ms(),
+        }
+        known.update(fields)
+        return Release.objects.create(**known)
+
+    return make
+
+
+@pytest.fixture
+def device(product: Product) -> Device:
+    services.register_device("ng-0001", product, "a", by="ada")
+    return Device.objects.get(controller_id="ng-0001")
+
+
+@pytest.fixture
+def mail_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    hub: HubConfig = settings.HUB
+    folder = tmp_path / "mails"
+    monkeypatch.setattr(settings, "HUB", replace(hub, mail_folder=folder))
+    return folder
+
+
+@dataclass
+class Inbox:
+    """A mail server on a loopback port, and what it was told to do."""
+
+    port: int = 0
+    accepted: list[tuple[str, bytes]] = field(default_factory=list)
+    rcpt_answer: str = ""
+    data_answer: str = ""
+    silent_s: float = 0.0
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self,
+        server: object,
+        session: object,
+        envelope: Any,  # noqa: ANN401 - aiosmtpd is not typed
+        address: str,
+        options: object,
+    ) -> str:
+        del server, session, options
+        if self.rcpt_answer:
+            return self.rcpt_answer
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self,
+        server: object,
+        session: object,
+        envelope: Any,  # noqa: ANN401 - aiosmtpd is not typed
+    ) -> str:
+        del server, session
+        if self.data_answer:
+            return self.data_answer
+        self.accepted.append((envelope.rcpt_tos[0], envelope.content))
+        if self.silent_s:
+            await asyncio.sleep(self.silent_s)
+        return "250 taken"
+
+    @property
+    def mails(self) -> list[EmailMessage]:
+        return [message_from_bytes(content, policy=default) for _to, content in self.accepted]
+
+
+@contextmanager
+def running(
+    inbox: Inbox,
+    *,
+    port: int = 0,
+    **options: Any,  # noqa: ANN401 - passed on to aiosmtpd
+) -> Iterator[Inbox]:
+    controller = Controller(inbox, hostname="127.0.0.1", port=port or free_port(), **options)
+    controller.start()
+    inbox.port = controller.port
+    try:
+        yield inbox
+    finally:
+        controller.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with running(Inbox()) as found:
+        yield found
+
+
+@pytest.fixture
+def smtp_server() -> Callable[..., Any]:
+    return running
+
+
+@pytest.fixture
+def inbox_type() -> type[Inbox]:
+    return Inbox
+
+
+@pytest.fixture(name="free_port")
+def a_free_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Listen, and never say a word."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
