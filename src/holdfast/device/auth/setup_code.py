@@ -1,0 +1,32 @@
+"""The one-time code with which the owner claims a device: made in the factory, kept as a hash."""
+
+import os
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH = 12
+_GROUP = 4
+# What people read or type in place of a letter that the alphabet leaves out.
+_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "U": "V"})
+
+
+def make() -> str:
+    """Make a fresh code of 60 random bits, in groups as it is printed: `7K2M-XQ4R-9TBC`.
+
+    Source:
+        EN 303 645 5.1-2: not derivable from serial number, address or counter.
+    """
+    letters = [ALPHABET[byte % len(ALPHABET)] for byte in os.urandom(LENGTH)]
+    return "-".join("".join(letters[at : at + _GROUP]) for at in range(0, LENGTH, _GROUP))
+
+
+def normalised(typed: str) -> str:
+    """Forgive capitals, dashes, spaces and the letters that look like others."""
+    kept = "".join(mark for mark in typed.upper() if mark.isalnum())
+    return kept.translate(_READ_AS)
+
+
+def hashed(code: str) -> str:
+    """Hash a code for `factory/setup-code.hash`; what `Accounts.claim` compares with."""
+    from holdfast.device.auth.passwords import Hasher  # noqa: PLC0415 - only the factory needs it
+
+    return Hasher().make(normalised(code))

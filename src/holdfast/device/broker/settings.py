@@ -1,0 +1,85 @@
+"""The few settings that the launcher hands the broker. Standard library only."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+CONTROL_FD = 4
+"""Where the broker finds the pipe through which it asks the launcher for a restart."""
+
+ASK_RESTART = b"restart\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the broker has to know.
+
+    Attributes:
+        folder: Folder of the device.
+        product: Id of the product that the device is.
+        hardware: Hardware revision of the device.
+        image_bytes: Largest image that is accepted.
+        idle_s: Seconds without a call after which the broker exits.
+        uids: Uid of each process by name; empty where all run as one user.
+    """
+
+    folder: Path
+    product: str
+    hardware: str
+    image_bytes: int
+    idle_s: int = 30
+    uids: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def boot_file(self) -> Path:
+        """Which slot is good, which is tried."""
+        return self.folder / "boot" / "boot.json"
+
+    @property
+    def incoming(self) -> Path:
+        """The broker's own copy of what was staged."""
+        return self.folder / "broker" / "incoming"
+
+    @property
+    def journal(self) -> Path:
+        """Who asked for what."""
+        return self.folder / "broker" / "journal.jsonl"
+
+    @property
+    def trusted(self) -> Path:
+        """The verifier's memory of signed metadata."""
+        return self.folder / "verifier" / "trusted"
+
+    @property
+    def factory_root(self) -> Path:
+        """The root of trust that the device was made with."""
+        return self.folder / "factory" / "root.json"
+
+    @property
+    def health_file(self) -> Path:
+        """What the launcher found about the health of the running slot."""
+        return self.folder / "run" / "health.json"
+
+    def slot(self, name: str) -> Path:
+        """Folder of one slot."""
+        return self.folder / "slots" / name
+
+    def names(self, own: int) -> dict[int, frozenset[str]]:
+        """Say for whom each uid stands; without uids of their own for all of them."""
+        everybody = frozenset({"agent", "auth", "gui", "root"})
+        if not self.uids:
+            return {own: everybody, 0: everybody}
+        callers = {self.uids[name]: frozenset({name}) for name in ("agent", "auth", "gui")}
+        return {0: frozenset({"root"}), **callers}
+
+
+def pack(settings: Settings) -> str:
+    """Write settings as JSON, for a command line."""
+    return json.dumps({**asdict(settings), "folder": str(settings.folder)})
+
+
+def unpack(text: str) -> Settings:
+    """Read what `pack` wrote."""
+    raw = json.loads(text)
+    return Settings(**{**raw, "folder": Path(raw["folder"])})

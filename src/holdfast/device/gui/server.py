@@ -1,0 +1,106 @@
+"""The web server of the device: uvicorn on one socket, with bounds on how long a request takes."""
+
+import asyncio
+import socket
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from holdfast.core.errors import PortTakenError, UsageError
+from holdfast.device.gui.guard import App
+
+REQUEST_S = 10.0
+"""Seconds in which a request must be complete; a slower client is let go."""
+
+_CONNECTIONS = 64
+_HEAD_BYTES = 16_384
+_HIGHEST_PORT = 65_535
+
+
+class PatientNoMore(H11Protocol):
+    """Lets go of clients that open a connection and never finish a request (slow loris)."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(  # type: ignore[override] # uvicorn narrows it to asyncio.Transport
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Begin to count with the connection."""
+        super().connection_made(transport)
+        self._count()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop counting."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Begin to count anew with the next request of the same connection."""
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._count()
+
+    def _count(self) -> None:
+        self._stop()
+        self._deadline = self.loop.call_later(REQUEST_S, self._let_go)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def _let_go(self) -> None:
+        # While an answer is being made the body was not necessarily read; both get the same time.
+        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+            self._count()
+            return
+        self.transport.close()
+
+
+def listen(address: str) -> socket.socket:
+    """Take the address `host:port` of the settings.
+
+    Raises:
+        UsageError: It is not one.
+        PortTakenError: Another program listens there.
+    """
+    host, colon, port_text = address.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not port_text.isdecimal() or int(port_text) > _HIGHEST_PORT:
+        raise UsageError(f"{address!r} is not host:port")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, int(port_text)))
+    except OSError as error:
+        made.close()
+        raise PortTakenError(host=host, port=int(port_text)) from error
+    made.listen(_CONNECTIONS)
+    return made
+
+
+def configured(app: App) -> uvicorn.Config:
+    """Give the settings under which uvicorn serves the owner's pages."""
+    settings: dict[str, Any] = {
+        "loop": "asyncio",
+        "http": PatientNoMore,
+        "ws": "none",
+        "lifespan": "off",
+        "interface": "asgi3",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "limit_concurrency": _CONNECTIONS,
+        "backlog": _CONNECTIONS,
+        "timeout_keep_alive": 15,
+        "timeout_graceful_shutdown": 1,
+        "h11_max_incomplete_event_size": _HEAD_BYTES,
+    }
+    return uvicorn.Config(app, **settings)
+
+
+def serve(app: App, listening: socket.socket) -> None:
+    """Serve until the process is told to end."""
+    uvicorn.Server(configured(app)).run(sockets=[listening])

@@ -1,0 +1,128 @@
+"""Who is logged in: random tickets in cookies, only their hashes kept, across a restart."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from holdfast.core.files import write_whole
+
+COOKIE = "holdfast-session"
+IDLE = timedelta(minutes=30)
+ABSOLUTE = timedelta(hours=12)
+_MOST = 32
+_SAVE_EVERY = timedelta(minutes=2)
+_TICKET_BYTES = 32
+_LONGEST_TICKET = 64
+_FILE_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Somebody who logged in.
+
+    Attributes:
+        name: Account name.
+        role: What auth said, `owner`.
+        token: Every form of this session carries it, so that no other site can send one.
+        began: Moment of logging in, aware, in UTC.
+        used: Moment of the last request, aware, in UTC.
+    """
+
+    name: str
+    role: str
+    token: str
+    began: datetime
+    used: datetime
+
+
+def _hash(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode(errors="replace")).hexdigest()
+
+
+class Sessions:
+    """The sessions of one device.
+
+    Args:
+        path: Where they are kept, 0600.
+        now: The present moment.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], datetime]) -> None:
+        self._path = path
+        self._now = now
+        self._saved = now()
+        self._by_hash = _read(path)
+
+    def begin(self, *, name: str, role: str) -> str:
+        """Begin a session and return its ticket, 256 random bits."""
+        ticket = secrets.token_urlsafe(_TICKET_BYTES)
+        now = self._now()
+        self._by_hash[_hash(ticket)] = Session(
+            name=name, role=role, token=secrets.token_urlsafe(_TICKET_BYTES), began=now, used=now
+        )
+        while len(self._by_hash) > _MOST:
+            oldest = min(self._by_hash, key=lambda key: self._by_hash[key].used)
+            del self._by_hash[oldest]
+        self._save()
+        return ticket
+
+    def find(self, ticket: str | None, *, use: bool = True) -> Session | None:
+        """Find the session of a ticket, if it still holds.
+
+        Args:
+            ticket: From the cookie.
+            use: Whether a person asked; the page that follows an update by itself does not count.
+        """
+        if not ticket or len(ticket) > _LONGEST_TICKET:
+            return None
+        key = _hash(ticket)
+        session = self._by_hash.get(key)
+        if session is None:
+            return None
+        now = self._now()
+        # A clock that was turned back ends sessions too: nobody can say how old they are.
+        if not (session.began <= now < session.began + ABSOLUTE) or now >= session.used + IDLE:
+            self.end(ticket)
+            return None
+        if use:
+            session = replace(session, used=max(session.used, now))
+            self._by_hash[key] = session
+            if now - self._saved >= _SAVE_EVERY:
+                self._save()
+        return session
+
+    def end(self, ticket: str | None) -> None:
+        """End a session."""
+        if ticket and self._by_hash.pop(_hash(ticket), None) is not None:
+            self._save()
+
+    def _save(self) -> None:
+        self._saved = self._now()
+        rows = {
+            key: {**asdict(one), "began": one.began.isoformat(), "used": one.used.isoformat()}
+            for key, one in self._by_hash.items()
+        }
+        write_whole(self._path, json.dumps(rows).encode(), mode=_FILE_MODE)
+
+
+def _read(path: Path) -> dict[str, Session]:
+    """Read what was kept; a damaged file only means that people log in again."""
+    try:
+        rows: Any = json.loads(path.read_bytes())
+        return {
+            str(key): Session(
+                name=str(row["name"]),
+                role=str(row["role"]),
+                token=str(row["token"]),
+                began=datetime.fromisoformat(row["began"]),
+                used=datetime.fromisoformat(row["used"]),
+            )
+            for key, row in rows.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,86 @@
+"""Stand-in for init: starts the chosen slot and the device's processes, and falls back.
+
+`python -I -m holdfast.device.launcher --config D/device.toml` reads the settings, then replaces
+itself by `--plan JSON`, a process that has loaded little and stays small.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from holdfast.core.errors import HoldfastError, UsageError
+from holdfast.device.layout import must_be_reachable
+from holdfast.device.services import Plan, pack
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def plan_of(config_file: Path) -> Plan:
+    """Read `device.toml` and the product profile.
+
+    Raises:
+        HoldfastError: One of them is missing or faulty.
+    """
+    from urllib.parse import urlsplit  # noqa: PLC0415 - only this first, short-lived stage needs it
+
+    from holdfast import product  # noqa: PLC0415 - as above
+    from holdfast.device import config  # noqa: PLC0415 - as above
+
+    settings = config.read(config_file)
+    profile = product.read(settings.product)
+    hub = urlsplit(settings.hub_url)
+    uids = settings.uids
+    named = {name: getattr(uids, name) for name in uids.__dataclass_fields__}
+    return Plan(
+        config=config_file.resolve(),
+        folder=settings.folder,
+        product=profile.identity.product,
+        hardware=settings.hardware,
+        image_bytes=settings.image_bytes,
+        idle_s=settings.idle_s,
+        health_s=settings.health_s or profile.updates.health_s,
+        gui_listen=_address(settings.gui_listen),
+        page_listen=_address(settings.page_listen),
+        hub_port=hub.port or _PORTS.get(hub.scheme, 443),
+        uids=named if os.geteuid() == 0 else {},
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def replace_self(config_file: Path) -> None:
+    """Become the launcher of a device; does not return.
+
+    Raises:
+        HoldfastError: The settings are faulty, or the folder cannot be used.
+    """
+    plan = plan_of(config_file)
+    must_be_reachable(plan)
+    words = [sys.executable, "-I", "-m", "holdfast.device.launcher", "--plan", pack(plan)]
+    os.execv(words[0], words)  # noqa: S606 - it replaces itself
+
+
+def main() -> int:
+    """Run a device until told to end."""
+    try:
+        match sys.argv[1:]:
+            case ["--config", config_file]:
+                replace_self(Path(config_file))
+            case ["--plan", text]:
+                from holdfast.device import init  # noqa: PLC0415 - the first stage needs none of it
+
+                init.run(text)
+            case _:
+                raise UsageError("usage: python -I -m holdfast.device.launcher --config FILE")
+    except HoldfastError as error:
+        hint = f"\n{error.hint}" if error.hint else ""
+        sys.stderr.write(f"[{error.code}] {error}{hint}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""Which processes a device has, and behind which walls each of them lives.
+
+Standard library only.
+"""
+
+import json
+import resource
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from holdfast.device.broker import settings as broker_settings
+from holdfast.device.confine import Capability, Walls
+
+_INTERNET = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
+# The resolver of the C library asks the kernel for the machine's addresses.
+_CLIENT = (*_INTERNET, socket.AF_NETLINK)
+_SMALL = {resource.RLIMIT_NOFILE: 256, resource.RLIMIT_FSIZE: 64 << 20}
+_BROKER_POWERS = frozenset(
+    {
+        Capability.CHOWN,
+        Capability.DAC_OVERRIDE,
+        Capability.FOWNER,
+        Capability.FSETID,
+        Capability.SETGID,
+        Capability.SETUID,
+    }
+)
+HEALTH_SCRIPT = "etc/holdfast/health"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the launcher has to know of `device.toml` and the product profile.
+
+    Attributes:
+        config: The file `device.toml`.
+        folder: Folder of the device.
+        product: Id of the product.
+        hardware: Hardware revision.
+        image_bytes: Largest image that is accepted.
+        idle_s: Seconds without a call after which the broker exits.
+        health_s: Seconds a new slot has to prove itself.
+        gui_listen: Host and port of the owner's pages.
+        page_listen: Host and port of the slot's own page; port 0 takes a free one.
+        hub_port: TCP port of the gateway.
+        uids: Uid of each process and of the group `sockets`; empty where not started as root.
+    """
+
+    config: Path
+    folder: Path
+    product: str
+    hardware: str
+    image_bytes: int
+    idle_s: int
+    health_s: int
+    gui_listen: tuple[str, int]
+    page_listen: tuple[str, int]
+    hub_port: int
+    uids: Mapping[str, int] = field(default_factory=dict)
+
+    def for_broker(self) -> broker_settings.Settings:
+        """Pick what the broker has to know."""
+        return broker_settings.Settings(
+            folder=self.folder,
+            product=self.product,
+            hardware=self.hardware,
+            image_bytes=self.image_bytes,
+            idle_s=self.idle_s,
+            uids=self.uids,
+        )
+
+
+def pack(plan: Plan) -> str:
+    """Write a plan as JSON, for a command line."""
+    return json.dumps({**asdict(plan), "config": str(plan.config), "folder": str(plan.folder)})
+
+
+def unpack(text: str) -> Plan:
+    """Read what `pack` wrote."""
+    raw = json.loads(text)
+    for name in ("gui_listen", "page_listen"):
+        raw[name] = tuple(raw[name])
+    return Plan(**{**raw, "config": Path(raw["config"]), "folder": Path(raw["folder"])})
+
+
+def _python(module: str, *words: str) -> tuple[str, ...]:
+    return (sys.executable, "-I", "-m", module, *words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One resident program of the device.
+
+    Attributes:
+        name: Short name, also that of its log file.
+        command: Program and arguments.
+        walls: What it may do.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    walls: Walls
+
+
+def broker(plan: Plan) -> Service:
+    """Describe the broker: root with few powers, no network, the device's folders only."""
+    folder = plan.folder
+    return Service(
+        name="broker",
+        command=_python("holdfast.device.broker", broker_settings.pack(plan.for_broker())),
+        walls=Walls(
+            capabilities=_BROKER_POWERS,
+            read=(folder / "agent", folder / "run", folder / "factory" / "root.json"),
+            write=tuple(folder / name for name in ("slots", "boot", "broker", "verifier")),
+            limits={resource.RLIMIT_NOFILE: 1024},
+        ),
+    )
+
+
+def agent(plan: Plan) -> Service:
+    """Describe the agent: may connect to the hub, writes only its own folder."""
+    folder = plan.folder
+    return Service(
+        name="agent",
+        command=_python("holdfast.device.agent", "--config", str(plan.config), "--fd", "3"),
+        walls=Walls(
+            uid=plan.uids.get("agent"),
+            groups=_sockets(plan),
+            own_network=False,
+            connect=(plan.hub_port, 53),
+            families=_CLIENT,
+            # The names of hosts are looked up where /etc/resolv.conf may lead to.
+            read=(
+                *_common(plan),
+                folder / "factory" / "token",
+                folder / "boot",
+                Path("/run/systemd/resolve"),
+            ),
+            write=(folder / "agent",),
+            limits={resource.RLIMIT_NOFILE: 256},
+        ),
+    )
+
+
+def auth(plan: Plan) -> Service:
+    """Describe auth: no network; the only one that reads hashes."""
+    folder = plan.folder
+    return Service(
+        name="auth",
+        command=_python("holdfast.device.auth", "--config", str(plan.config), "--fd", "3"),
+        walls=Walls(
+            uid=plan.uids.get("auth"),
+            read=(*_common(plan), folder / "factory" / "setup-code.hash"),
+            write=(folder / "auth",),
+            limits=_SMALL,
+        ),
+    )
+
+
+def gui(plan: Plan) -> Service:
+    """Describe the gui: serves on the socket that it is handed and can make no other."""
+    return Service(
+        name="gui",
+        command=_python("holdfast.device.gui", "--config", str(plan.config), "--fd", "3"),
+        walls=Walls(
+            uid=plan.uids.get("gui"),
+            groups=_sockets(plan),
+            read=_common(plan),
+            write=(plan.folder / "gui",),
+            limits=_SMALL,
+        ),
+    )
+
+
+def _sockets(plan: Plan) -> tuple[int, ...]:
+    return (plan.uids["sockets"],) if plan.uids else ()
+
+
+def _common(plan: Plan) -> tuple[Path, ...]:
+    factory = plan.folder / "factory"
+    return (
+        plan.config, factory / "root.json", factory / "product.toml", plan.folder / "run",
+        Path("/etc"),
+    )  # fmt: skip
+
+
+def page(plan: Plan, slot: str, port: int, *, inside: bool) -> Service:
+    """Describe the web page of a slot.
+
+    Args:
+        plan: The device.
+        slot: Name of the slot.
+        port: Loopback port to listen on.
+        inside: Whether the slot becomes its root; else only its own BusyBox is used.
+    """
+    root = plan.folder / "slots" / slot / "rootfs"
+    top = "" if inside else str(root)
+    command = (f"{top}/bin/busybox", "httpd", "-f", "-p", f"{plan.page_listen[0]}:{port}")
+    return Service(
+        name="page",
+        command=(*command, "-h", f"{top}/www"),
+        walls=Walls(
+            uid=plan.uids.get("page"),
+            own_network=False,
+            bind=(port,),
+            families=_INTERNET,
+            run=() if inside else (root,),
+            root=root if inside else None,
+            limits=_SMALL,
+        ),
+    )
+
+
+def health(plan: Plan, slot: str, *, inside: bool) -> Service | None:
+    """Describe the health check of a slot; None if it has none."""
+    root = plan.folder / "slots" / slot / "rootfs"
+    script = root / HEALTH_SCRIPT
+    if not script.is_file():
+        return None
+    command: tuple[str, ...] = (f"/{HEALTH_SCRIPT}",)
+    if not inside:
+        command = (str(root / "bin/busybox"), "sh", str(script))
+    return Service(
+        name="health",
+        command=command,
+        walls=Walls(
+            uid=plan.uids.get("page"),
+            run=() if inside else (root,),
+            root=root if inside else None,
+            limits={**_SMALL, resource.RLIMIT_CPU: 10, resource.RLIMIT_AS: 1 << 30},
+        ),
+    )

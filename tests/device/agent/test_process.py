@@ -1,0 +1,288 @@
+"""The real agent: one update from offer to confirmation, and everything that can go wrong."""
+# ruff: noqa: ANN401 - JSON, and fixtures whose classes conftest.py holds where none can import
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.device.broker import wire
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+
+def release_of(bench: Any, version: str = "1.1") -> Any:
+    from holdfast.updates.client import Client, folder_fetch  # noqa: PLC0415 - only here
+
+    trusted = bench.folder / "reading"
+    trusted.mkdir(exist_ok=True)
+    (trusted / "root.json").write_bytes((bench.folder / "factory" / "root.json").read_bytes())
+    client = Client(trusted, folder_fetch(bench.maker.repository.metadata), now=bench.maker.now)
+    client.refresh("home-gateway")
+    return next(one for one in client.releases() if str(one.version) == version)
+
+
+def offered(bench: Any, version: str = "1.1", number: int = 7) -> Any:
+    release = release_of(bench, version)
+    bench.gateway.offer(number, release)
+    bench.start()
+    bench.until(lambda: bench.stage() == "offered", "the offer")
+    return release
+
+
+def resident_kb(pid: int) -> int:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found.group(1))
+
+
+def ended(bench: Any) -> bool:
+    return any(body["status"]["execution"] == "closed" for _, body in bench.gateway.feedback)
+
+
+def test_from_offer_to_confirmation(bench: Any) -> None:
+    offered(bench)
+    state = bench.ask("update.state")
+    assert state["offer"]["severity"] == "high"
+    assert state["offer"]["fixes"] == ["CVE-2026-1234"]
+    assert bench.ask("update.notes", part=0)["text"] == "Closes a hole in the web page."
+    assert bench.gateway.attributes[0]["holdfast.version"] == "1.0"
+    bench.ask("update.install")
+    assert bench.broker.rebooted.wait(20)
+    bench.until(
+        lambda: any("installed in slot b" in line for line in bench.gateway.details()), "report"
+    )
+    pid = bench.process.pid
+    assert resident_kb(pid) <= 20_500
+    bench.stop()
+    bench.broker.boot()
+    bench.start()
+    bench.until(lambda: ended(bench), "the end")
+    assert bench.broker.calls.count("slot.confirm") == 1
+    assert bench.gateway.attributes[-1]["holdfast.version"] == "1.1"
+    assert bench.gateway.feedback[-1][1]["status"]["result"]["finished"] == "success"
+    assert bench.last()["kind"] == "installed"
+    assert bench.ask("update.state")["running"]["version"] == "1.1"
+
+
+def test_falls_back_and_says_so_once(bench: Any) -> None:
+    offered(bench)
+    bench.ask("update.install")
+    assert bench.broker.rebooted.wait(20)
+    bench.stop()
+    bench.broker.boot(healthy=False)
+    bench.start()
+    bench.until(lambda: ended(bench), "the end")
+    assert bench.gateway.details()[-1].startswith("[update-unhealthy]")
+    assert "did not answer" in bench.gateway.details()[-1]
+    bench.gateway.closed.clear()  # the hub offers it again all the same
+    polls = bench.gateway.polls
+    bench.until(lambda: bench.gateway.polls > polls + 2, "polls")
+    assert bench.broker.calls.count("slot.install") == 1
+    assert bench.stage() == "current"
+
+
+def test_cut_download_is_resumed(bench: Any) -> None:
+    release = offered(bench)
+    image = bench.gateway.image
+    cuts = iter([50_000, 200_000, 400_000])
+
+    def cut(handler: Any, start: int) -> None:
+        end = next(cuts, len(image))
+        handler.send_response(206 if start else 200)
+        handler.send_header("ETag", '"same"')
+        handler.send_header("Content-Length", str(len(image) - start))
+        if start:
+            span = f"bytes {start}-{len(image) - 1}/{len(image)}"
+            handler.send_header("Content-Range", span)
+        handler.end_headers()
+        handler.wfile.write(image[start:end])
+        handler.close_connection = True
+
+    bench.gateway.serve_file = cut
+    bench.ask("update.install")
+    assert bench.broker.rebooted.wait(30)
+    assert bench.gateway.ranges == ["", "bytes=50000-", "bytes=200000-", "bytes=400000-"]
+    assert release.size_bytes == len(image)
+
+
+def test_endless_download_is_cut_off(bench: Any) -> None:
+    offered(bench)
+    size = len(bench.gateway.image)
+    sent: list[int] = []
+
+    def endless(handler: Any, _start: int) -> None:
+        handler.send_response(200)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.close_connection = True
+        for _ in range(10_000):
+            handler.wfile.write(b"x" * 65_536)
+            sent.append(65_536)
+
+    bench.gateway.serve_file = endless
+    bench.ask("update.install")
+    bench.until(lambda: ended(bench), "the refusal")
+    assert bench.gateway.details()[-1].startswith("[update-too-long]")
+    # Some megabytes fit into the buffers of the kernel; the hub would have sent 655.
+    assert sum(sent) < size + 32_000_000
+    assert bench.last()["code"] == "update-too-long"
+    assert not list((bench.folder / "agent" / "staging").glob("artifact*"))
+
+
+def test_changed_file_is_fetched_once_more_and_refused(bench: Any) -> None:
+    offered(bench)
+    bench.gateway.image = b"?" + bench.gateway.image[1:]
+    bench.ask("update.install")
+    bench.until(lambda: ended(bench), "the refusal")
+    assert bench.gateway.details()[-1].startswith("[update-tampered]")
+    assert len(bench.gateway.ranges) == 2
+    assert "slot.install" not in bench.broker.calls
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("update-foreign-key", "The update is signed by somebody other than the manufacturer."),
+        ("no-space", "no space left while writing slot b"),
+    ],
+)
+def test_refusal_of_the_broker_reaches_hub_and_owner(
+    bench: Any, refusal: Any, code: str, sentence: str
+) -> None:
+    offered(bench)
+    error = refusal(code, sentence)
+    error.__dict__["code"] = code
+    bench.broker.refusal = error
+    bench.ask("update.install")
+    bench.until(lambda: ended(bench), "the refusal")
+    assert bench.gateway.details()[-1] == f"[{code}] {sentence}"
+    assert bench.last()["code"] == code
+    assert bench.ask("update.history", page=0)["entries"][0]["code"] == code
+
+
+def test_older_version_is_refused_before_the_owner_is_asked(bench: Any) -> None:
+    from dataclasses import replace  # noqa: PLC0415 - only here
+
+    from holdfast.device.broker import state as slots  # noqa: PLC0415 - only here
+
+    now = slots.read(bench.broker.file)
+    newer = replace(now.running, version="1.2")
+    slots.write(bench.broker.file, now.with_slot("a", newer))
+    bench.gateway.offer(9, release_of(bench, "1.1"))
+    bench.start()
+    bench.until(lambda: ended(bench), "the refusal")
+    assert bench.gateway.details()[-1].startswith("[update-rollback]")
+    # A new offer is tried again.
+    bench.gateway.offer(10, release_of(bench, "1.1"))
+    bench.until(lambda: len(bench.gateway.closed) == 2, "the second refusal")
+
+
+def test_later_then_forced(bench: Any) -> None:
+    offered(bench)
+    bench.ask("update.later", days=1)
+    assert bench.stage() == "deferred"
+    bench.until(lambda: any("put it off" in line for line in bench.gateway.details()), "report")
+    bench.gateway.mode, bench.gateway.revision = "forced", 2
+    assert bench.broker.rebooted.wait(20)
+
+
+def test_kill_at_any_moment_loses_nothing(bench: Any) -> None:
+    offered(bench)
+    image = bench.gateway.image
+
+    def drip(handler: Any, start: int) -> None:
+        handler.send_response(206 if start else 200)
+        handler.send_header("ETag", '"same"')
+        handler.send_header("Content-Length", str(len(image) - start))
+        if start:
+            span = f"bytes {start}-{len(image) - 1}/{len(image)}"
+            handler.send_header("Content-Range", span)
+        handler.end_headers()
+        for at in range(start, len(image), 60_000):
+            handler.wfile.write(image[at : at + 60_000])
+
+    bench.gateway.serve_file = drip
+    bench.ask("update.install")
+    for _ in range(6):
+        bench.kill()
+        bench.start()
+    assert bench.broker.rebooted.wait(30)
+    bench.kill()
+    bench.broker.boot()
+    bench.start()
+    bench.kill()
+    bench.start()
+    bench.until(lambda: ended(bench), "the end")
+    assert bench.last()["kind"] == "installed"
+
+
+def test_silent_hub_loses_no_report(bench: Any) -> None:
+    bench.start()
+    bench.until(lambda: bench.gateway.attributes, "attributes")
+    bench.gateway.fault = lambda handler: handler.answer({}, 500) or True
+    bench.ask("owner.subscribe", address="ada@example.org")
+    bench.until(lambda: bench.ask("update.state")["hub"]["silent_since_ms"], "silence noticed")
+    assert bench.ask("update.state")["address"] == "a…@example.org"
+    bench.kill()
+    bench.gateway.fault = lambda _handler: False
+    bench.start()
+    bench.until(lambda: bench.gateway.addresses, "the address")
+    assert bench.gateway.addresses == [{"address": "ada@example.org", "action": "subscribe"}]
+    bench.until(
+        lambda: bench.ask("update.state")["hub"]["silent_since_ms"] is None, "the hub heard"
+    )
+    bench.until(lambda: "ada@example.org" not in json.dumps(bench.memory()), "forgotten")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b'{"_links": 7}', b"[" * 100_000, b"x" * 1_000_000, b"\xff\xfe"],
+    ids=["empty", "cut", "list", "null", "links", "deep", "huge", "bytes"],
+)
+def test_garbage_is_survived(bench: Any, body: bytes) -> None:
+    seen: list[str] = []
+
+    def garbage(handler: Any) -> bool:
+        if handler.command == "GET":
+            seen.append(handler.path)
+            handler.answer(body)
+            return True
+        return False
+
+    bench.gateway.fault = garbage
+    bench.start()
+    bench.until(lambda: seen, "a poll")
+    bench.until(lambda: bench.ask("update.state")["hub"]["silent_since_ms"], "silence noticed")
+    bench.gateway.fault = lambda _handler: False
+    bench.ask("update.check")
+    bench.until(lambda: bench.ask("update.state")["hub"]["answered_ms"], "an answer")
+
+
+def test_cancelled_by_the_hub(bench: Any) -> None:
+    offered(bench)
+    bench.gateway.cancel = 7
+    bench.until(lambda: ended(bench), "the cancellation")
+    assert bench.gateway.feedback[-1][0] == "cancelAction/7/feedback"
+    assert bench.stage() == "current"
+
+
+def test_automatic_in_the_window(bench: Any) -> None:
+    offered(bench)
+    bench.ask("update.preferences", mode="automatic", window="00:00-00:00")
+    assert bench.broker.rebooted.wait(20)
+
+
+def test_strangers_and_nonsense_are_refused(bench: Any) -> None:
+    bench.start()
+    for verb, args in (
+        ("update.install", {}),
+        ("update.later", {"days": 1}),
+        ("update.preferences", {"mode": "ask", "window": "02:00-02:10"}),
+        ("owner.subscribe", {"address": "not an address"}),
+        ("slot.install", {"version": "1.1"}),
+    ):
+        with pytest.raises(wire.AnsweredError):
+            bench.ask(verb, **args)

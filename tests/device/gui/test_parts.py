@@ -1,0 +1,106 @@
+"""The parts of the GUI that need no socket."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.device.gui.answers import AnswerError, state_of
+from holdfast.device.gui.guard import is_own_host, is_own_origin
+from holdfast.device.gui.sessions import ABSOLUTE, IDLE, Sessions
+from holdfast.device.gui.texts import days, near, size
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner),
+    max_leaves=15,
+)
+KEYS = ("product", "hub", "preferences", "trouble", "running", "stage", "offer", "percent", "last")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@given(st.text(max_size=60))
+def test_no_host_breaks_the_guard(host: str) -> None:
+    assert is_own_host(host) in {True, False}
+    assert not is_own_host(f"{host}.example.org")
+
+
+def test_own_origins() -> None:
+    host = (b"host", b"127.0.0.1:8080")
+    assert is_own_origin(dict([host]))
+    assert is_own_origin(dict([host, (b"origin", b"http://127.0.0.1:8080")]))
+    assert not is_own_origin(dict([host, (b"origin", b"http://127.0.0.1:8081")]))
+    assert not is_own_origin(dict([host, (b"sec-fetch-site", b"same-site")]))
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JSON))
+def test_no_answer_of_the_agent_breaks_a_page(answer: dict[str, object]) -> None:
+    with pytest.raises(AnswerError):
+        state_of(answer)
+
+
+def test_sessions_end_by_idleness_age_and_a_clock_turned_back(tmp_path: Path) -> None:
+    clock = Clock()
+    sessions = Sessions(tmp_path / "sessions.json", now=clock)
+    ticket = sessions.begin(name="ada", role="owner")
+    clock.now += IDLE - timedelta(seconds=1)
+    assert sessions.find(ticket)
+    clock.now += IDLE
+    assert sessions.find(ticket) is None
+    ticket = sessions.begin(name="ada", role="owner")
+    for _ in range(int(ABSOLUTE / timedelta(minutes=20)) - 1):
+        clock.now += timedelta(minutes=20)
+        assert sessions.find(ticket)
+    clock.now += timedelta(minutes=20)
+    assert sessions.find(ticket) is None
+    ticket = sessions.begin(name="ada", role="owner")
+    clock.now -= timedelta(days=1)
+    assert sessions.find(ticket) is None
+
+
+def test_pages_that_reload_themselves_do_not_keep_a_session_alive(tmp_path: Path) -> None:
+    clock = Clock()
+    sessions = Sessions(tmp_path / "sessions.json", now=clock)
+    ticket = sessions.begin(name="ada", role="owner")
+    for _ in range(29):
+        clock.now += timedelta(minutes=1)
+        assert sessions.find(ticket, use=False)
+    clock.now += timedelta(minutes=1)
+    assert sessions.find(ticket, use=False) is None
+
+
+def test_sessions_survive_a_restart_and_are_bounded(tmp_path: Path) -> None:
+    clock = Clock()
+    path = tmp_path / "sessions.json"
+    sessions = Sessions(path, now=clock)
+    tickets = [sessions.begin(name="ada", role="owner") for _ in range(40)]
+    again = Sessions(path, now=clock)
+    assert again.find(tickets[-1])
+    assert sum(again.find(ticket) is not None for ticket in tickets) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text("{damaged")
+    assert Sessions(path, now=clock).find(tickets[-1]) is None
+
+
+@given(st.text(max_size=80))
+def test_no_ticket_breaks_the_sessions(ticket: str) -> None:
+    sessions = Sessions(Path("/nonexistent/sessions.json"), now=Clock())
+    assert sessions.find(ticket) is None
+
+
+def test_words_for_figures() -> None:
+    now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    assert size(28_412_345) == "28.4 MB"
+    assert size(10) == "1 kB"
+    assert (days(1), days(3)) == ("1 day", "3 days")
+    assert near(now + timedelta(days=1), now=now).startswith("tomorrow at")
+    assert near(now - timedelta(days=40), now=now).startswith("13 October 2026")
