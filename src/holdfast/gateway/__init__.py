@@ -1,1 +1,1 @@
-"""What devices call: DDI polls, feedback, artifacts, TUF metadata."""
+"""What devices call: polls, feedback, downloads and signed metadata. Nothing here knows Django."""
