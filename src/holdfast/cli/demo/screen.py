@@ -1,35 +1,11 @@
 """The calm status screen: what runs where, and what to do next."""
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 MIB = 1 << 20
-
-
-def device_words(boot: Mapping[str, Any]) -> str:
-    """Say in words which slot runs what."""
-    booted = str(boot.get("booted", ""))
-    slots = boot.get("slots", {})
-    version = slots.get(booted, {}).get("version", "?") if isinstance(slots, dict) else "?"
-    trying = boot.get("trying")
-    words = f"runs {version} from slot {booted}" if booted else "starting"
-    return f"{words}, on trial" if trying and trying == booted else words
-
-
-def read_boot(device: Path) -> dict[str, Any]:
-    """Read the device's boot state; empty while there is none."""
-    try:
-        content = json.loads((device / "boot/boot.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def draw(
@@ -47,9 +23,12 @@ def draw(
         colour = "green" if state.startswith(("running", "runs")) else "yellow"
         size = f"{resident / MIB:.0f} MB" if resident else ""
         table.add_row(Text(name, "bold"), address, Text(state, colour), Text(size, "dim"))
-    todo = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for number, (what, where) in enumerate(steps, start=1):
-        todo.add_row(Text(f"{number}.", "cyan"), what, Text(where, "bold", overflow="fold"))
+    todo = Group(
+        *(
+            Text.assemble((f"{number}. ", "cyan"), what, "\n   ", (where, "bold"))
+            for number, (what, where) in enumerate(steps, start=1)
+        )
+    )
     words = Group(*(Text(note, "dim") for note in notes))
     warning = Text(
         "Every key here was made for demonstration only: docs/how-to/make-real-keys.md", "yellow"

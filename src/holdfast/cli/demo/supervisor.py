@@ -57,7 +57,8 @@ class Supervisor:
 
     def start(self, *services: Service) -> None:
         """Start services at the same time, without waiting for them."""
-        self._logs.mkdir(parents=True, exist_ok=True)
+        # One-time links stand in the logs.
+        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         for service in services:
             self.services[service.name] = service
             self._spawn(service)
