@@ -11,13 +11,13 @@ def test_no_secret_reaches_the_log(capsys: pytest.CaptureFixture[str], *, json_l
     log.configure(json_lines=json_lines)
     password = "a secret in a local variable"
     try:
-        int(password)
-    except ValueError:
+        1 // 0  # noqa: B018 - the fault
+    except ZeroDivisionError:
         structlog.get_logger().exception("login.failed", token="t0p", name="ada")
     said = capsys.readouterr().err
     structlog.reset_defaults()
     assert "ada" in said
-    assert "ValueError" in said
+    assert "ZeroDivisionError" in said
     assert "t0p" not in said
     assert password not in said.replace('password = "a secret in a local variable"', "")
     if json_lines:

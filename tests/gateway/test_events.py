@@ -124,6 +124,8 @@ def test_attributes_that_are_none_are_refused(body: bytes) -> None:
         ('{"address":"a@b\\nBcc: c@d","action":"subscribe"}', False),
         ('{"address":7,"action":"subscribe"}', False),
         ('{"address":"ada@example.org","action":"spam"}', False),
+        ('{"action":{}}', False),
+        ('{"action":[1],"address":{}}', False),
         ("{}", False),
         ("", False),
     ],

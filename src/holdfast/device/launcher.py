@@ -57,7 +57,13 @@ def replace_self(config_file: Path) -> None:
     Raises:
         HoldfastError: The settings are faulty, or the folder cannot be used.
     """
+    from holdfast.device import passage  # noqa: PLC0415 - only this first stage needs it
+    from holdfast.device.confine import program_folders  # noqa: PLC0415 - as above
+
     plan = plan_of(config_file)
+    if plan.uids:
+        for trouble in passage.open_up((plan.folder, plan.config.parent, *program_folders())):
+            sys.stderr.write(f"{trouble}\n")
     must_be_reachable(plan)
     words = [sys.executable, "-I", "-m", "holdfast.device.launcher", "--plan", pack(plan)]
     os.execv(words[0], words)  # noqa: S606 - it replaces itself

@@ -179,7 +179,7 @@ def read_owner_address(content: bytes) -> dict[str, object]:
     """
     value = _table(_parse(content))
     address, action = value.get("address", ""), value.get("action")
-    if action not in {"subscribe", "unsubscribe"}:
+    if action not in ("subscribe", "unsubscribe"):  # a set would hash it
         raise UnreadableError("`action` must be subscribe or unsubscribe")
     whole = isinstance(address, str) and address.isprintable()
     if not whole or len(address) > ADDRESS_CHARACTERS:

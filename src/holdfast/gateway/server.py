@@ -2,10 +2,10 @@
 
 granian's own runners hand every request to the event loop, which costs more than a poll does.
 Here a request is first shown to `Gateway.at_once` in the thread in which granian received it;
-only what has to wait for something becomes a task of the event loop. That doubles the polls that
-one process answers (docs/reference/ddi.md, figures). It uses three classes of granian that its
-own runners use (`ASGIWorker`, `CallbackScheduler`, `WorkerSignal`): the version is locked, and
-the tests with real servers fail if a new one changes them.
+only what has to wait for something becomes a task of the event loop. One process answers about
+1.6 times as many polls so (docs/reference/ddi.md, figures). It uses classes of granian that are
+not its public interface (`ASGIWorker`, `CallbackScheduler`, `SocketHolder`, `WorkerSignal`): the
+version is locked, and the tests with real servers fail if a new one changes them.
 """
 
 import asyncio

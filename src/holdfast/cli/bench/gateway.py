@@ -79,6 +79,7 @@ def bench(
         with _gateway(config, port, folder / "gateway.log") as (process_id, start_s):
             url = f"http://127.0.0.1:{port}"
             note.print("measuring the gateway")
+            busy = _busy()
             wrk.load(url, lua, seconds=2, connections=connections)
             with _watched(database, port, devices) as lag:
                 found = [
@@ -87,7 +88,7 @@ def bench(
                 ]
             rss_mb = _rss_mb(process_id)
         rival = goosebit.measure(folder, note, seconds=seconds) if beside else None
-    figures = _figures(found, lag, rival)
+    figures = _figures(found, lag, rival) | {"cpu_busy_before": busy}
     figures |= {"devices": devices, "seconds": seconds, "start_s": round(start_s, 2)}
     figures |= {"connections": connections, "rss_mb": rss_mb, "cores": os.cpu_count()}
     figures["load_1min"] = round(os.getloadavg()[0], 2)
@@ -207,6 +208,20 @@ def _seen_since(connection: sqlite3.Connection, number: int, moment: float) -> b
         (fleet.ID_FORM % number,),
     ).fetchone()
     return row is not None and row[0] >= int(moment * 1000)
+
+
+def _busy() -> float:
+    """Say which part of the processors others keep busy, from 0 to 1, over a second."""
+
+    def ticks() -> tuple[int, int]:
+        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        values = [int(word) for word in words]
+        return sum(values), values[3] + values[4]
+
+    total, idle = ticks()
+    time.sleep(1)
+    total_after, idle_after = ticks()
+    return round(1 - (idle_after - idle) / max(1, total_after - total), 2)
 
 
 def _rss_mb(process_id: int) -> float:
