@@ -2,12 +2,13 @@
 
 import typer
 
-from holdfast.cli.bench import gateway
+from holdfast.cli.bench import demo, gateway
 
 app = typer.Typer(
     help="Measure, and print figures as JSON.", no_args_is_help=True, add_completion=False
 )
 app.command("gateway")(gateway.bench)
+app.command("demo")(demo.bench)
 
 
 @app.callback()

@@ -59,13 +59,13 @@ def demo(
 
 
 def _end_cleanly() -> None:
-    """Make SIGTERM and a hang-up end it as Ctrl-C does."""
+    """Make every usual signal end it as Ctrl-C does, also where a shell has it ignore Ctrl-C."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
 
 
 def _build_images(console: Console, site: Site) -> None:
