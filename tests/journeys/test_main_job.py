@@ -60,7 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]) -
     with site.held():
         site.found()
         site.start_device()
-        site.supervisor.wait("device")
+        site.supervisor.wait(site.device.name)
         yield site
 
 
@@ -100,9 +100,9 @@ def make_account(site: Site, staff: Page) -> None:
 
 
 def claim(site: Site, owner: Page) -> None:
-    owner.goto(site.device_url)
+    owner.goto(site.device.url)
     keep(owner, "device-claim-phone", full=True)
-    code = site.places.device_label.read_text().rpartition(":")[2].strip()
+    code = site.device.setup_code
     owner.get_by_label("Set-up code").fill(code)
     owner.get_by_label("Your name on this device").fill("ada")
     owner.get_by_label("Choose a password").fill(PASSWORD)
@@ -125,7 +125,7 @@ def install(site: Site, owner: Page) -> None:
         if button.is_visible():
             break
         owner.wait_for_timeout(500)
-        owner.goto(site.device_url)
+        owner.goto(site.device.url)
     keep(owner, "device-update-phone", full=True)
     owner.set_viewport_size({"width": 1000, "height": 760})
     keep(owner, "device-update")
@@ -134,7 +134,7 @@ def install(site: Site, owner: Page) -> None:
     expect(owner.locator("progress, .steps").first).to_be_visible()
     keep(owner, "device-progress")
     expect(owner.get_by_role("heading", level=1)).to_contain_text("up to date", timeout=INSTALL_MS)
-    owner.goto(f"{site.device_url}/history")
+    owner.goto(f"{site.device.url}/history")
     expect(owner.get_by_text("1.1 was installed and works")).to_be_visible()
 
 

@@ -1,4 +1,4 @@
-"""`script/up --tour`, the heartbeat of the project, whole: with every attack and every power cut."""
+"""`script/up --tour`, the heartbeat of the project: every step, attack and power cut."""
 
 import json
 import os

@@ -3,16 +3,33 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from django.db import DatabaseError
+from typer.core import TyperGroup
 
 from holdfast.core import log
 from holdfast.core.files import write_whole
-from holdfast.hub import start, state
+from holdfast.hub import database, start, state
 from holdfast.hub.config import HubConfig
 
-app = typer.Typer(no_args_is_help=True, help="Run the hub and look after it.")
+
+class _Commands(TyperGroup):
+    """The commands; what the database refuses becomes one of our errors."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer keeps its own classes private
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except DatabaseError as error:
+            known = database.named(error)
+            if known is None:
+                raise
+            raise known from error
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, help="Run the hub and look after it.")
 
 Config = Annotated[
     Path | None,

@@ -16,10 +16,12 @@ from holdfast.core.errors import HoldfastError, UsageError
 from holdfast.core.files import CHUNK_BYTES
 from holdfast.updates.bundle import changed, opened
 from holdfast.updates.errors import BY_CODE, rebuild
+from holdfast.updates.progress import printable
 
 TIMEOUT_S = 120
 _ANSWER_MOST_BYTES = 1 << 20
 _OK, _MULTIPLE = 200, 300
+_WORDS_MOST = 2000
 
 Progress = Callable[[int], None]
 
@@ -170,8 +172,10 @@ def _answer(response: http.client.HTTPResponse) -> dict[str, Any]:
         raise HubError(f"the hub answered {response.status} with something that is not JSON")
     fault = said.get("error") if isinstance(said, dict) else None
     if not isinstance(fault, dict):
-        raise HubError(f"the hub answered {response.status} {response.reason}"[:200])
-    code, message, hint = (str(fault.get(name) or "") for name in ("code", "message", "hint"))
+        raise HubError(f"the hub answered {response.status} {printable(response.reason)}"[:200])
+    code, message, hint = (
+        printable(str(fault.get(name) or "")[:_WORDS_MOST]) for name in ("code", "message", "hint")
+    )
     if code in BY_CODE:
         raise rebuild(code, message, hint)
     error = HubError(f"{message} ({code})" if code else message)

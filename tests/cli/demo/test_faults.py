@@ -77,3 +77,11 @@ def test_endless_goes_on_after_the_end(network: FaultyNetwork) -> None:
 def test_what_is_no_artifact_is_left_alone(network: FaultyNetwork) -> None:
     network.harm("cut", after_bytes=1)
     assert fetch(network, "/DEFAULT/controller/v1/x") == BODY
+
+
+def test_nothing_passes_while_it_is_down(network: FaultyNetwork) -> None:
+    network.harm("down")
+    with pytest.raises(http.client.RemoteDisconnected):
+        fetch(network, "/DEFAULT/controller/v1/x")
+    network.harm("none")
+    assert fetch(network, "/DEFAULT/controller/v1/x") == BODY

@@ -69,11 +69,15 @@ class StolenHub:
             ).fetchone()
         return (str(row[0]), str(row[1]), str(row[2])) if row else ("", "", "")
 
-    def newest_offer(self) -> int:
-        """Return the number of the newest offer."""
+    def unheard(self, device: str) -> int:
+        """Count what a device reported and the worker has not handled yet."""
         with self._connected() as connection:
-            row = connection.execute("SELECT max(id) FROM fleet_offer").fetchone()
-        return int(row[0] or 0)
+            row = connection.execute(
+                "SELECT count(*) FROM fleet_event WHERE handled_ms IS NULL"
+                " AND device_id = (SELECT id FROM fleet_device WHERE controller_id = ?)",
+                (device,),
+            ).fetchone()
+        return int(row[0])
 
     def freeze(self) -> None:
         """Serve a timestamp that ran out yesterday, as somebody who withholds news would."""

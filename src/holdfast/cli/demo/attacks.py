@@ -1,17 +1,25 @@
 """The attacks of the tour: each tried for real, each refused with its reason."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from holdfast.cli.demo.attacker import StolenHub
+from holdfast.cli.demo.device import Device
 from holdfast.cli.demo.faults import FaultyNetwork
-from holdfast.cli.demo.looking import around, having, hub_device_page, owner_page
+from holdfast.cli.demo.looking import (
+    OWNER,
+    around,
+    choose_hours,
+    having,
+    hub_device_page,
+    owner_page,
+)
 from holdfast.cli.demo.maker import CAMERA, GATEWAY, Draft
-from holdfast.cli.demo.powercuts import PowerCuts
+from holdfast.cli.demo.powercuts import Lane, cut_off
 from holdfast.cli.demo.report import Step, TourError, must, until
-from holdfast.cli.demo.site import DEVICE, Site, page_version
+from holdfast.cli.demo.site import DEVICE, FACTORY, Site, free_port
 from holdfast.cli.demo.visitor import Visitor
 from holdfast.core.errors import HoldfastError
 from holdfast.core.process import run
@@ -22,6 +30,7 @@ _REFUSAL_TIMEOUT_S = 60.0
 _INSTALL_TIMEOUT_S = 60.0
 _COMMAND_TIMEOUT_S = 20.0
 _SMALL_DISK = "8m"
+_SECOND = "gateway-0002"
 BROKEN = "1.6"
 MIB = 1 << 20
 
@@ -153,14 +162,44 @@ class Attacks:
         step.saw(f"the place for downloads was a disk of {_SMALL_DISK}")
 
     def _power(self, step: Step) -> None:
-        cuts = PowerCuts(self._site, old=self._runs, new="1.5")
-        outcome = cuts.run(self._points, lambda _: None)
+        site = self._site
+        second = replace(
+            site.device,
+            name=_SECOND,
+            folder=site.places.state / "device-2",
+            port=free_port(),
+            page_port=free_port(),
+            gateway_port=free_port(),
+        )
+        network = FaultyNetwork(
+            port=second.gateway_port, upstream=f"http://127.0.0.1:{site.ports.gateway}"
+        )
+        with contextlib.closing(network):
+            self._make_another(second)
+            site.supervisor.stop(site.device.name, second.name)
+            lanes = [
+                Lane(site, site.device, self._network, new="1.5"),
+                Lane(site, second, network, new="1.5"),
+            ]
+            outcome = cut_off(lanes, self._points)
+        self._restart_device()
+        step.saw(f"two devices in turn, from {self._runs} and from {FACTORY} to 1.5")
         step.saw(f"an undisturbed installation takes {outcome.whole_s:.1f} s from its first byte")
         told = ", ".join(f"{count} {name}" for name, count in sorted(outcome.cut_in.items()))
         step.saw(f"where the cuts fell: {told}")
         told = ", ".join(f"{n} times {version}" for version, n in sorted(outcome.started.items()))
         step.saw(f"started afterwards, every file whole: {told}; never neither")
         must(sum(outcome.started.values()) == self._points, "not every cut was looked at")
+
+    def _make_another(self, device: Device) -> None:
+        """Make a second device, claim it, and let it install by itself."""
+        self._site.make_device(device)
+        self._site.start_device(device)
+        self._site.supervisor.wait(device.name)
+        owner = Visitor(device.url)
+        name, password = OWNER
+        owner.submit(owner.get("/"), name=name, password=password, code=device.setup_code)
+        choose_hours(owner)
 
     def _unhealthy(self, step: Step) -> None:
         draft = Draft(
@@ -171,9 +210,9 @@ class Attacks:
         )
         self._site.publish(self._site.maker.release(draft))
         self._refused(step, BROKEN, "update-unhealthy", "fell back")
-        facts = self._site.device_facts()
+        facts = self._site.device.facts()
         slots = facts["slots"]
-        told = {name: f"{s['version']} {s['state']}" for name, s in slots.items()}  # type: ignore[attr-defined]  # from JSON
+        told = {name: f"{s['version']} {s['state']}" for name, s in slots.items()}
         step.saw(f"the device runs {facts['version']} again; slots: {told}")
 
     def _trail(self, step: Step) -> None:
@@ -210,7 +249,7 @@ class Attacks:
         )
         step.saw(f"device: {around(mine.text, version if version in mine.text else code)}")
         step.saw(f"hub: [{found}] {reason}")
-        runs = until(lambda: page_version(self._site.places.device), what="the device's page")
+        runs = until(self._site.device.version, what="the device's page")
         must(runs == self._runs, f"the device runs {runs}, not {self._runs} as before")
 
     def _ended(self, number: int) -> tuple[str, str, str] | None:
@@ -219,7 +258,7 @@ class Attacks:
 
     def _until_runs(self, version: str) -> None:
         until(
-            lambda: page_version(self._site.places.device) == version,
+            lambda: self._site.device.version() == version,
             what=f"the device to run {version}",
             timeout_s=_INSTALL_TIMEOUT_S,
         )
@@ -229,12 +268,12 @@ class Attacks:
         )
         self._runs = version
 
-    @contextmanager
+    @contextlib.contextmanager
     def _small_disk(self) -> Iterator[None]:
         """Put a small file system where downloads go, while the device is off."""
-        config = read_config(self._site.places.device / "device.toml")
+        config = read_config(self._site.device.config)
         agent = config.uids.agent
-        self._site.supervisor.stop("device")
+        self._site.supervisor.stop(self._site.device.name)
         config.staging.mkdir(exist_ok=True)
         os.chown(config.staging, agent, agent)
         options = f"size={_SMALL_DISK},uid={agent},gid={agent},mode=0755,nosuid,nodev,noexec"
@@ -246,10 +285,10 @@ class Attacks:
             self._restart_device()
             yield
         finally:
-            self._site.supervisor.stop("device")
+            self._site.supervisor.stop(self._site.device.name)
             run(["umount", config.staging], timeout_s=_COMMAND_TIMEOUT_S)
             self._restart_device()
 
     def _restart_device(self) -> None:
         self._site.start_device()
-        self._site.supervisor.wait("device")
+        self._site.supervisor.wait(self._site.device.name)

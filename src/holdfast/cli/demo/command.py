@@ -111,7 +111,7 @@ def _start(console: Console, site: Site) -> None:
         site.start_hub()
         site.start_gateway()
     site.start_device()
-    site.supervisor.wait("device")
+    site.supervisor.wait(site.device.name)
     if first:
         site.publish(site.maker.release(site.draft(_OFFERED)), offer=True)
 

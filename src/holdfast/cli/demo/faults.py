@@ -17,8 +17,8 @@ class Fault:
     """What the network does to the next artifacts that pass.
 
     Attributes:
-        kind: `none`, `cut` (close after `after_bytes`), `endless` (never stop sending) or
-            `flip` (change the byte at `after_bytes`).
+        kind: `none`, `cut` (close after `after_bytes`), `endless` (never stop sending), `flip`
+            (change the byte at `after_bytes`) or `down` (nothing passes, artifact or not).
         after_bytes: Where in the answer it happens.
         times: How many answers are hit; then the network is honest again.
     """
@@ -75,10 +75,12 @@ class _Forwarder(BaseHTTPRequestHandler):
         """Keep quiet."""
 
     def _forward(self) -> None:
+        self.close_connection = True
+        if self.owner.fault.kind == "down":
+            return
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else None
         upstream = http.client.HTTPConnection(self.upstream_netloc, timeout=_TIMEOUT_S)
-        self.close_connection = True
         try:
             kept = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}
             upstream.request(self.command, self.path, body, kept)

@@ -1,9 +1,10 @@
 """How the tour looks at pages and mails."""
 
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
-from holdfast.cli.demo.report import until
+from holdfast.cli.demo.report import must, until
 from holdfast.cli.demo.site import DEVICE
 from holdfast.cli.demo.visitor import Page, VisitError, Visitor
 
@@ -59,3 +60,17 @@ def owner_page(owner: Visitor, path: str) -> Page:
         return page if page.status < _WRONG and "Log out" in page.text else None
 
     return until(look, what=f"the device's page {path}", timeout_s=_OWNER_TIMEOUT_S)
+
+
+def choose_hours(owner: Visitor) -> str:
+    """Let the owner choose installation by itself in hours that hold the present; gives them.
+
+    Raises:
+        TourError: The settings are not taken.
+    """
+    here = datetime.now().astimezone()
+    begin, end = (f"{here + timedelta(hours=hours):%H:%M}" for hours in (-1, 2))
+    page = owner_page(owner, "/settings")
+    saved = owner.submit(page, "mode", press="Save", mode="automatic", **{"from": begin, "to": end})
+    must(saved.status < _WRONG, f"the settings were not taken: {saved.text[:200]}")
+    return f"{begin} to {end}"

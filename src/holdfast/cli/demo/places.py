@@ -104,11 +104,6 @@ class Places:
         return self.state / "device"
 
     @property
-    def device_label(self) -> Path:
-        """What would be printed on the device's label: its one-time set-up code."""
-        return self.state / "device-label.txt"
-
-    @property
     def logs(self) -> Path:
         """One log file for each process."""
         return self.state / "log"

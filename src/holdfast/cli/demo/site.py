@@ -2,15 +2,13 @@
 
 import contextlib
 import fcntl
-import http.client
-import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from holdfast.cli.demo.device import Device, answers, python
 from holdfast.cli.demo.images import Recipe, build
 from holdfast.cli.demo.maker import GATEWAY, Draft, Maker
 from holdfast.cli.demo.places import HOST, Places, Ports
@@ -26,7 +24,6 @@ from holdfast.updates.release import Severity
 NAME = "Nordlicht Gateway"
 DEVICE = "gateway-0001"
 _COMMAND_TIMEOUT_S = 60.0
-_ASK_TIMEOUT_S = 2.0
 
 FACTORY = "1.0"
 NOTES = {
@@ -49,24 +46,6 @@ SEVERITIES = {
 FIXES = {"1.1": ("CVE-2024-5535",), "1.2": ("CVE-2024-9143", "CVE-2024-13176")}
 
 
-def answers(port: int, path: str = "/") -> bool:
-    """Tell whether a web server answers on a loopback port, whatever it says."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=_ASK_TIMEOUT_S)
-    try:
-        connection.request("GET", path)
-        connection.getresponse().read(1)
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-    return True
-
-
-def python(*words: str | Path) -> list[str | Path]:
-    """Start a module of ours with this same Python."""
-    return [sys.executable, "-I", "-m", *words]
-
-
 class Site:
     """Hub, worker, gateway and one device below one folder.
 
@@ -75,26 +54,33 @@ class Site:
         ports: Where things listen.
         supervisor: Keeps the programs running.
         maker: The maker with his keys.
-        device_gateway_port: Port on which the device believes the gateway to be; the tour puts a
-            hostile network there.
+        device: The device.
     """
 
     def __init__(self, places: Places, ports: Ports, *, device_gateway_port: int = 0) -> None:
+        """Say where everything is; nothing is started.
+
+        Args:
+            places: Where things lie.
+            ports: Where things listen.
+            device_gateway_port: Where the device believes the gateway to be, if not where it is.
+        """
         self.places = places
         self.ports = ports
         self.supervisor = Supervisor(places.state, places.logs)
         self.maker = Maker(places)
-        self.device_gateway_port = device_gateway_port or ports.gateway
+        self.device = Device(
+            name=DEVICE,
+            folder=places.device,
+            port=ports.device,
+            page_port=ports.product,
+            gateway_port=device_gateway_port or ports.gateway,
+        )
 
     @property
     def hub_url(self) -> str:
         """Address of the hub's pages."""
         return f"http://{HOST}:{self.ports.hub}"
-
-    @property
-    def device_url(self) -> str:
-        """Address of the device's own pages."""
-        return f"http://{HOST}:{self.ports.device}"
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -157,15 +143,11 @@ class Site:
         )
         self.supervisor.wait("gateway", "worker")
 
-    def start_device(self) -> None:
-        """Switch the device on."""
-        self.supervisor.start(
-            Service(
-                "device",
-                python("holdfast.device.launcher", "--config", self.places.device / "device.toml"),
-                lambda: answers(self.ports.device),
-            )
-        )
+    def start_device(self, device: Device | None = None) -> None:
+        """Switch a device on, ours unless told."""
+        chosen = device or self.device
+        command = python("holdfast.device.launcher", "--config", chosen.config)
+        self.supervisor.start(Service(chosen.name, command, lambda: answers(chosen.port)))
 
     def found(self) -> None:
         """Do the first start: keys, hub, first release, device; then everything but it runs."""
@@ -179,7 +161,7 @@ class Site:
         hub = Hub(self.hub_url, token=self.places.api_token.read_text().strip())
         hub.send_lists(self.maker.workshop().files())
         self.publish(folder)
-        self._make_device()
+        self.make_device(self.device)
         self.start_gateway()
         self.places.remember(self.ports)
 
@@ -223,45 +205,36 @@ class Site:
                 "# Written by the demonstration.\n"
                 'state = "hub"\n'
                 f'listen = "{HOST}:{self.ports.hub}"\n'
-                f'gateway_url = "http://{HOST}:{self.device_gateway_port}"\n'
+                f'gateway_url = "http://{HOST}:{self.ports.gateway}"\n'
                 'mail_folder = "mails"\n\n'
                 f'[gateway]\nlisten = "{HOST}:{self.ports.gateway}"\n'
             ).encode(),
         )
 
-    def _make_device(self) -> None:
-        token = self.places.state / "device-token"
+    def make_device(self, device: Device) -> None:
+        """Let a device in on the hub, and make it as the factory does."""
+        token = device.folder.with_name(f"{device.folder.name}-token")
         self.hub_command(
-            "add-device", DEVICE, "--product", GATEWAY, "--hardware", "a", "--out", token
+            "add-device", device.name, "--product", GATEWAY, "--hardware", "a", "--out", token
         )
         root = self.places.state / "root.json"
         write_whole(root, self.maker.workshop().files()["1.root.json"])
         label = run(
             [
                 *python("holdfast.cli", "device", "new"),
-                *("--folder", self.places.device, "--product", self.maker.profile(GATEWAY)),
-                *("--hub-url", f"http://{HOST}:{self.device_gateway_port}"),
-                *("--controller-id", DEVICE, "--token-file", token, "--root", root),
+                *("--folder", device.folder, "--product", self.maker.profile(GATEWAY)),
+                *("--hub-url", f"http://{HOST}:{device.gateway_port}"),
+                *("--controller-id", device.name, "--token-file", token, "--root", root),
                 *("--image", self.image(FACTORY), "--version", FACTORY, "--hardware", "a"),
-                *("--gui-listen", f"{HOST}:{self.ports.device}"),
-                *("--page-listen", f"{HOST}:{self.ports.product}"),
+                *("--gui-listen", f"{HOST}:{device.port}"),
+                *("--page-listen", f"{HOST}:{device.page_port}"),
                 *("--poll-s", "1", "--health-s", "20"),
             ],
             timeout_s=_COMMAND_TIMEOUT_S,
             env=dict(os.environ),
         ).stdout
-        write_whole(self.places.device_label, label, mode=0o600)
+        write_whole(device.label, label, mode=0o600)
         token.unlink()
-
-    def device_facts(self) -> dict[str, object]:
-        """Ask the device how it is, as `holdfast device status --json` does."""
-        command = python(
-            "holdfast.cli", "device", "status", "--json",
-            "--config", self.places.device / "device.toml",
-        )  # fmt: skip
-        done = run(command, timeout_s=_COMMAND_TIMEOUT_S, check=False, env=dict(os.environ))
-        facts = json.loads(done.stdout or b"{}")
-        return facts if isinstance(facts, dict) else {}
 
 
 def free_port() -> int:
@@ -269,18 +242,3 @@ def free_port() -> int:
     with socket.create_server((HOST, 0)) as one:
         number: int = one.getsockname()[1]
         return number
-
-
-def page_version(device: Path) -> str:
-    """Ask the running slot's own page which version it is; empty if nobody answers."""
-    with contextlib.suppress(OSError, ValueError, KeyError, http.client.HTTPException):
-        place = json.loads((device / "run/page.json").read_text())
-        connection = http.client.HTTPConnection(
-            place["host"], place["port"], timeout=_ASK_TIMEOUT_S
-        )
-        try:
-            connection.request("GET", "/version.txt")
-            return connection.getresponse().read(64).decode().strip()
-        finally:
-            connection.close()
-    return ""

@@ -36,8 +36,8 @@ class Status:
             pid = service.process.pid if service and service.process else 0
             memory = sum(resident_bytes(each) for each in _with_children(pid))
             rows.append((name, address, "running" if alive else "starting again", memory))
-        device = report(site.places.device)
-        rows.append(("device", site.device_url, _device_words(device), device["rss_bytes"]))
+        device = report(site.device.folder)
+        rows.append(("device", site.device.url, _device_words(device), device["rss_bytes"]))
         return rows
 
     def steps(self) -> list[tuple[str, str]]:
@@ -48,12 +48,11 @@ class Status:
             found.append(("set up your account on the hub (works once)", link))
         else:
             found.append(("look at the hub", self._site.hub_url))
-        if self._claimed():
-            found.append(("open the device's own page", self._site.device_url))
+        if self._site.device.claimed:
+            found.append(("open the device's own page", self._site.device.url))
         else:
-            label = self._site.places.device_label.read_text().strip()
-            code = label.rpartition(":")[2].strip()
-            found.append((f"claim the device with the code {code}", self._site.device_url))
+            code = self._site.device.setup_code
+            found.append((f"claim the device with the code {code}", self._site.device.url))
         return found
 
     def notes(self) -> list[str]:
@@ -61,7 +60,7 @@ class Status:
         places = self._site.places
         missing = {
             words
-            for process in report(places.device)["processes"]
+            for process in report(self._site.device.folder)["processes"]
             if process["running"]
             for words in process["missing"]
         }
@@ -81,9 +80,6 @@ class Status:
             links = [link for link in links_in(file.read().decode()) if "/setup/" in link]
             return links[-1] if links else ""
         return ""
-
-    def _claimed(self) -> bool:
-        return (self._site.places.device / "auth/accounts.json").exists()
 
     def _count(self, table: str) -> int:
         database = self._site.places.hub / "hub.sqlite3"

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -20,6 +19,7 @@ from holdfast.cli.demo.faults import FaultyNetwork
 from holdfast.cli.demo.looking import (
     OWNER,
     around,
+    choose_hours,
     having,
     hub_device_page,
     owner_page,
@@ -29,7 +29,7 @@ from holdfast.cli.demo.looking import (
 from holdfast.cli.demo.maker import GATEWAY
 from holdfast.cli.demo.places import Places, Ports
 from holdfast.cli.demo.report import Report, Step, must, until
-from holdfast.cli.demo.site import FIXES, NOTES, SEVERITIES, Site, free_port, page_version
+from holdfast.cli.demo.site import FIXES, NOTES, SEVERITIES, Site, free_port
 from holdfast.cli.demo.visitor import Visitor, links_in
 from holdfast.core.errors import HoldfastError
 from holdfast.core.process import run as run_program
@@ -83,7 +83,7 @@ class _Tour:
         self.site = Site(places, Ports.free(), device_gateway_port=network_port)
         self._network_port = network_port
         self.staff = Visitor(self.site.hub_url)
-        self.owner = Visitor(self.site.device_url)
+        self.owner = Visitor(self.site.device.url)
 
     def go(self, points: int) -> None:
         """Tell the story in order."""
@@ -122,8 +122,8 @@ class _Tour:
         begun = time.monotonic()
         self.site.found()
         self.site.start_device()
-        self.site.supervisor.wait("device")
-        step.saw(f"hub {self.site.hub_url}, device {self.site.device_url}")
+        self.site.supervisor.wait(self.site.device.name)
+        step.saw(f"hub {self.site.hub_url}, device {self.site.device.url}")
         step.saw(f"up in {time.monotonic() - begun:.1f} s; every key is for demonstration only")
         page = self.owner.get("/")
         must("Set-up code" in page.text, "the new device shows something else than its claim page")
@@ -143,7 +143,7 @@ class _Tour:
         step.saw(f"logged in as {name}; the link answers {again.status} the second time")
 
     def _claim(self, step: Step) -> None:
-        code = self.site.places.device_label.read_text().rpartition(":")[2].strip()
+        code = self.site.device.setup_code
         name, password = OWNER
         page = self.owner.get("/")
         wrong = self.owner.submit(page, name=name, password=password, code="AAAA-AAAA-AAAA")
@@ -213,7 +213,7 @@ class _Tour:
 
     def _confirmed(self, step: Step, version: str) -> None:
         until(
-            lambda: page_version(self.site.places.device) == version,
+            lambda: self.site.device.version() == version,
             what=f"the device to run {version}",
             timeout_s=_INSTALL_TIMEOUT_S,
         )
@@ -221,7 +221,7 @@ class _Tour:
             lambda: having(hub_device_page(self.staff), f"Runs {version}", "confirmed"),
             what=f"the hub to confirm {version}",
         )
-        facts = self.site.device_facts()
+        facts = self.site.device.facts()
         step.saw(f"the device runs {version} from slot {facts['booted']}")
         step.saw(f"the hub says: {around(page.text, f'It runs {version}', 160)}")
         mine = until(
@@ -231,22 +231,15 @@ class _Tour:
         step.saw(f"the device says: {around(mine.text, version, 120)}")
 
     def _by_itself(self, step: Step) -> None:
-        here = datetime.now().astimezone()
-        hours = {
-            "from": f"{here - timedelta(hours=1):%H:%M}",
-            "to": f"{here + timedelta(hours=2):%H:%M}",
-        }
-        page = owner_page(self.owner, "/settings")
-        saved = self.owner.submit(page, "mode", press="Save", mode="automatic", **hours)
-        must(saved.status < 400, f"the settings were not taken: {saved.text[:200]}")  # noqa: PLR2004
+        hours = choose_hours(self.owner)
         self.site.publish(self.site.maker.release(self.site.draft("1.2")), offer=True)
-        step.saw(f"the owner chose: by itself, {hours['from']} to {hours['to']}; nobody clicks")
+        step.saw(f"the owner chose: by itself, {hours}; nobody clicks")
         self._confirmed(step, "1.2")
 
     def _processes(self, step: Step) -> None:
-        facts = self.site.device_facts()
+        facts = self.site.device.facts()
         total = 0
-        for process in facts["processes"]:  # type: ignore[attr-defined]  # from JSON
+        for process in facts["processes"]:
             if process["running"]:
                 total += process["rss_bytes"]
                 size = process["rss_bytes"] / MIB
