@@ -59,3 +59,14 @@ def test_the_tree_as_it_stands_keeps_every_contract(tree: Path) -> None:
     exit_code, output = lint(tree)
     assert exit_code == 0, output
     assert "0 broken" in output
+
+
+VAGUE = {"utils", "util", "helpers", "helper", "manager", "data", "info", "misc", "common_utils"}
+
+
+def test_no_module_is_long_or_has_a_name_that_says_nothing() -> None:
+    modules = [path for path in (ROOT / "src").rglob("*.py") if "migrations" not in path.parts]
+    assert len(modules) > 100
+    long = [path.name for path in modules if len(path.read_text().splitlines()) > 500]
+    vague = [str(path) for path in modules if {path.stem, path.parent.name} & VAGUE]
+    assert (long, vague) == ([], [])

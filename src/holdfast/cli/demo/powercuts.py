@@ -26,7 +26,7 @@ _COPY_TIMEOUT_S = 60.0
 _BOOT_TIMEOUT_S = 20.0
 _WHOLE_TIMEOUT_S = 60.0
 # The last cuts come when the new system has proved itself, also on a machine that gets slower.
-_BEYOND = 1.25
+_BEYOND = 1.1
 
 
 @dataclass(slots=True)

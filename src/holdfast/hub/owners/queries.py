@@ -61,9 +61,9 @@ def line_of(mail: Mail) -> MailLine:
     return MailLine(
         device_id=mail.subscription.device_id,
         device=mail.subscription.device.controller_id,
-        kind=KINDS.get(mail.kind, mail.kind),
+        kind=KINDS.get(mail.kind) or mail.kind,
         release=str(mail.release or ""),
-        state=STATES.get(mail.state, mail.state),
+        state=STATES.get(mail.state) or mail.state,
         tone=TONES.get(mail.state, ""),
         reason=mail.reason,
         at=from_ms(mail.created_ms),
