@@ -13,10 +13,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import django
 import pytest
@@ -33,7 +33,9 @@ from holdfast.updates.upstream import CryptoSigner
 from holdfast.updates.workshop import Start, Workshop
 
 if TYPE_CHECKING:
+    from holdfast.hub.fleet.models import Device
     from holdfast.hub.products.models import Product
+    from holdfast.hub.releases.models import Release as StoredRelease
     from holdfast.hub.staff.models import Account
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -121,6 +123,51 @@ def product(db: Path) -> "Product":
     return services.take_profile((EXAMPLES / "home-gateway/product.toml").read_bytes(), by="ada")
 
 
+@pytest.fixture
+def release(product: "Product") -> Callable[..., "StoredRelease"]:
+    """Write releases as the API does once it has verified them."""
+
+    def make(version: str = "1.1", **fields: object) -> "StoredRelease":
+        from holdfast.hub.moments import DAY_MS, now_ms  # noqa: PLC0415 - after Django has started
+        from holdfast.hub.releases.models import Release as Stored  # noqa: PLC0415
+
+        known: dict[str, Any] = {
+            "product": product,
+            "version": version,
+            "number": Version.parse(version).number,
+            "severity": "high",
+            "notes": "The page for guests no longer shows the password of the owner.",
+            "fixes": ["CVE-2026-1234"],
+            "hardware": ["a"],
+            "floor": "1.0",
+            "made_ms": now_ms(),
+            "expires_ms": now_ms() + 365 * DAY_MS,
+            "published_ms": now_ms(),
+        }
+        known.update(fields)
+        return Stored.objects.create(**known)
+
+    return make
+
+
+@pytest.fixture
+def device(product: "Product") -> "Device":
+    """Give one registered device."""
+    from holdfast.hub.fleet import services  # noqa: PLC0415 - after Django has started
+    from holdfast.hub.fleet.models import Device  # noqa: PLC0415
+
+    services.register_device("ng-0001", product, "a", by="ada")
+    return Device.objects.get(controller_id="ng-0001")
+
+
+@pytest.fixture
+def mail_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let mails become files in a folder."""
+    folder = tmp_path / "mails"
+    monkeypatch.setattr(settings, "HUB", replace(settings.HUB, mail_folder=folder))
+    return folder
+
+
 def _key(role: str) -> SigningKey:
     private = Ed25519PrivateKey.generate()
     return SigningKey(public_of(private, role), CryptoSigner(private))
@@ -160,11 +207,13 @@ class Maker:
             for name, content in self.workshop.files().items()
         }
 
-    def release(self, version: str, *, signed_by: int = 2) -> dict[str, bytes]:
+    def release(
+        self, version: str, *, signed_by: int = 2, profile: bytes = b""
+    ) -> dict[str, bytes]:
         """Stage and sign a release; return its files by target path."""
         now = datetime.now(tz=UTC).replace(microsecond=0)
         image = f"image of {version} ".encode() * 1000
-        profile = (EXAMPLES / "home-gateway/product.toml").read_bytes()
+        profile = profile or (EXAMPLES / "home-gateway/product.toml").read_bytes()
         beside = f"{self.PRODUCT}/{version}/product.toml"
         release = Release(
             product=self.PRODUCT,

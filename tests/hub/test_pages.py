@@ -5,46 +5,9 @@ import re
 import pytest
 from django.conf import settings
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from holdfast.hub import navigation
 from holdfast.hub.filters import coded
-
-OPEN = re.compile(r"^(login/|setup/|api/|owners?/|mails?/|static/)")
-
-
-def addresses() -> list[str]:
-    """List every address with made-up parts in the place of its parameters."""
-    found = []
-
-    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
-        for pattern in patterns:
-            whole = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                walk(pattern.url_patterns, whole)
-            else:
-                found.append(re.sub(r"<int:\w+>", "1", re.sub(r"<(?!int)[^>]+>", "x", whole)))
-
-    walk(get_resolver().url_patterns, "")
-    return found
-
-
-def test_a_stranger_sees_no_staff_page(client: Client) -> None:
-    seen = 0
-    for address in addresses():
-        if OPEN.match(address) or not staff_only(address):
-            continue
-        answer = client.get(f"/{address}")
-        assert answer.status_code == 302, address
-        assert answer.headers["Location"].startswith("/login/"), address
-        seen += 1
-    assert seen >= 10
-
-
-def staff_only(address: str) -> bool:
-    """Leave out the public pages behind links in mails to owners."""
-    resolver = get_resolver().resolve(f"/{address}")
-    return "owners" not in resolver.app_names or "mails" in address
 
 
 @pytest.mark.parametrize("path", ["/login/", "/nothing", "/api/nothing", "/static/hub/hub.css"])
@@ -97,10 +60,10 @@ def test_an_unforeseen_error_tells_a_number_and_nothing_else(
     assert answer.status_code == 500
     found = re.search(r"number ([0-9a-f]{8})", answer.json()["error"]["hint"])
     assert found
-    assert "FileExistsError" not in answer.content.decode()
+    assert "NotADirectoryError" not in answer.content.decode()
     said = capsys.readouterr()
     assert found[1] in said.out + said.err
-    assert "FileExistsError" in said.out + said.err
+    assert "NotADirectoryError" in said.out + said.err
 
 
 def test_hints_become_code_and_nothing_becomes_markup() -> None:

@@ -106,11 +106,26 @@ class World:
         bundle.build(bundle.Recipe(**recipe), out, now=self.now)  # type: ignore[arg-type]  # mixed
         return out
 
+    def signed(self, version: str, product: str = "camera", **changes: object) -> Path:
+        """Build, and sign with the first key."""
+        folder = self.build(version, product, **changes)
+        bundle.sign(folder, self.workshop, self.keys[product][0], now=self.now)
+        return folder
+
     def release(self, version: str, product: str = "camera", **changes: object) -> Release:
         """Build, sign with the first key, and publish."""
-        folder = self.build(version, product, **changes)
-        assert bundle.sign(folder, self.workshop, self.keys[product][0], now=self.now)
-        return self.publish(folder)
+        return self.publish(self.signed(version, product, **changes))
+
+    def newest(self, place: Repository, name: str) -> Release:
+        """What a device that starts from the first root would install; its files must be there."""
+        trusted = self.folder / name
+        trusted.mkdir()
+        (trusted / "root.json").write_bytes((place.metadata / "1.root.json").read_bytes())
+        client = Client(trusted, folder_fetch(place.metadata), now=self.now)
+        client.refresh("camera")
+        release = client.releases()[-1]
+        assert len(place.stored(release).read_bytes()) == release.size_bytes
+        return release
 
     def publish(self, folder: Path) -> Release:
         return self.repository.publish(folder, online=self.online, now=self.now)
@@ -209,6 +224,13 @@ def world(empty: World) -> World:
     empty.add_product("camera")
     empty.initialise()
     return empty
+
+
+@pytest.fixture
+def published(world: World) -> Release:
+    """The newer one of two releases that the hub has."""
+    world.release("1.0")
+    return world.release("1.1")
 
 
 @pytest.fixture

@@ -35,13 +35,6 @@ Serve = Callable[[dict[str, bytes]], Fetch]
 V = Version.parse
 
 
-@pytest.fixture
-def published(world: World) -> Release:
-    world.release("1.0")
-    found: Release = world.release("1.1")
-    return found
-
-
 def accept(client: Client, release: Release, **changes: str) -> Release:
     asked = {"product": "camera", "hardware": "a", "current": "1.0", "floor": "1.0", **changes}
     return client.accept(

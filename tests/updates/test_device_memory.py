@@ -18,18 +18,11 @@ from holdfast.updates.errors import (
     TooLongError,
     UpdateError,
 )
-from holdfast.updates.release import Release, Version
+from holdfast.updates.release import Version
 
 World = Any  # the class in conftest.py, which cannot be imported
 Serve = Callable[[dict[str, bytes]], Fetch]
 V = Version.parse
-
-
-@pytest.fixture
-def published(world: World) -> Release:
-    world.release("1.0")
-    found: Release = world.release("1.1")
-    return found
 
 
 @pytest.mark.usefixtures("published")

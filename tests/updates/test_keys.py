@@ -171,6 +171,14 @@ def test_other_files_are_not_online_keys(content: bytes) -> None:
         read_online(content)
 
 
+def test_online_keys_cannot_take_the_place_of_a_makers_key(tmp_path: Path) -> None:
+    said = json.loads(OnlineKeys.make(tmp_path / "evil").public_bytes())
+    targets = keys.make(tmp_path, role="targets", passphrase=PASSPHRASE, cost=CHEAP).public
+    said["keys"]["timestamp"]["keyid"] = targets.keyid
+    with pytest.raises(KeyFileError, match="not the file with the hub's public online keys"):
+        read_online(json.dumps(said).encode())
+
+
 def test_digests_of_a_file() -> None:
     found = digests_of(io.BytesIO(b"abc"))
     assert found.size_bytes == 3

@@ -13,31 +13,11 @@ from typing import Any
 import pytest
 
 from holdfast.core.errors import NoSpaceError
-from holdfast.updates import bundle, repository
-from holdfast.updates.client import Client, folder_fetch
+from holdfast.updates import repository
 from holdfast.updates.online import OnlineKeys
-from holdfast.updates.release import Release
 from holdfast.updates.repository import Repository
 
 World = Any  # the class in conftest.py, which cannot be imported
-
-
-def signed(world: World, version: str, product: str = "camera", **changes: object) -> Path:
-    folder: Path = world.build(version, product, **changes)
-    bundle.sign(folder, world.workshop, world.keys[product][0], now=world.now)
-    return folder
-
-
-def newest(world: World, place: Repository, name: str) -> Release:
-    """What a device that starts from the first root would install; its files must be there."""
-    trusted = world.folder / name
-    trusted.mkdir()
-    (trusted / "root.json").write_bytes((place.metadata / "1.root.json").read_bytes())
-    client = Client(trusted, folder_fetch(place.metadata), now=world.now)
-    client.refresh("camera")
-    release = client.releases()[-1]
-    assert len(place.stored(release).read_bytes()) == release.size_bytes
-    return release
 
 
 class PowerCutError(BaseException):
@@ -88,13 +68,13 @@ def cut_at(world: World, folder: Path, after: int) -> bool:
             copy.publish(folder, online=world.online, now=world.now)
         except PowerCutError:
             done = False
-    seen = newest(world, copy, f"seen-{after}")
+    seen = world.newest(copy, f"seen-{after}")
     assert str(seen.version) in {"1.0", "1.1"}
     assert not done or str(seen.version) == "1.1"
     copy.recover()
-    assert newest(world, copy, f"recovered-{after}").version >= seen.version
+    assert world.newest(copy, f"recovered-{after}").version >= seen.version
     copy.publish(folder, online=world.online, now=world.now)
-    assert str(newest(world, copy, f"again-{after}").version) == "1.1"
+    assert str(world.newest(copy, f"again-{after}").version) == "1.1"
     shutil.rmtree(place)
     return done
 
@@ -102,7 +82,7 @@ def cut_at(world: World, folder: Path, after: int) -> bool:
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 13])
 def test_a_power_cut_at_any_file_operation(world: World, step: int) -> None:
     world.release("1.0")
-    folder = signed(world, "1.1")
+    folder = world.signed("1.1")
     after = 0
     while not cut_at(world, folder, after):
         after += step
@@ -128,10 +108,10 @@ def test_a_power_cut_while_the_hubs_keys_are_exchanged(world: World, tmp_path: P
             except PowerCutError:
                 pass
         copy.recover()
-        assert newest(world, copy, f"device-{after}")
+        assert world.newest(copy, f"device-{after}")
         copy.renew(files, online=fresh, now=world.now)
         assert copy.refresh_timestamp(online=fresh, now=world.now)
-        assert newest(world, copy, f"later-{after}")
+        assert world.newest(copy, f"later-{after}")
         after += 5
         assert after < 500
 
@@ -139,7 +119,7 @@ def test_a_power_cut_while_the_hubs_keys_are_exchanged(world: World, tmp_path: P
 @pytest.mark.slow
 def test_a_killed_publisher_leaves_the_old_or_the_new(world: World) -> None:
     world.release("1.0")
-    folder = signed(world, "1.1")
+    folder = world.signed("1.1")
     outcomes = set()
     for number in range(12):
         place = world.folder / f"killed-{number}"
@@ -158,16 +138,16 @@ def test_a_killed_publisher_leaves_the_old_or_the_new(world: World) -> None:
         timer.join()
         outcomes.add(os.WIFSIGNALED(status))
         copy = Repository(place)
-        assert str(newest(world, copy, f"seen-{number}").version) in {"1.0", "1.1"}
+        assert str(world.newest(copy, f"seen-{number}").version) in {"1.0", "1.1"}
         copy.recover()
         copy.publish(folder, online=world.online, now=world.now)
-        assert str(newest(world, copy, f"again-{number}").version) == "1.1"
+        assert str(world.newest(copy, f"again-{number}").version) == "1.1"
     assert True in outcomes
 
 
 def test_a_full_disk_leaves_what_was_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.release("1.0")
-    folder = signed(world, "1.1")
+    folder = world.signed("1.1")
     before = world.served()
 
     def full(*_: object) -> None:

@@ -29,6 +29,7 @@ class SmallHub(ThreadingHTTPServer):
         self.uploads: dict[str, bytes] = {}
         self.published: list[dict[str, Any]] = []
         self.refuse_early = False
+        self.refusal = ""
 
     @property
     def url(self) -> str:
@@ -80,6 +81,9 @@ class Answers(BaseHTTPRequestHandler):
         if not self.trusted():
             return
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.refusal:
+            self.refuse(409, "bad", self.server.refusal)
+            return
         metadata = {name: base64.b64decode(text) for name, text in asked["metadata"].items()}
         world = self.server.world
         folder = world.folder / f"bundle-{len(self.server.published)}"
@@ -113,12 +117,6 @@ def hub(world: World) -> Iterator[SmallHub]:
     server.server_close()
 
 
-def signed(world: World, version: str) -> Path:
-    folder: Path = world.build(version)
-    bundle.sign(folder, world.workshop, world.keys["camera"][0], now=world.now)
-    return folder
-
-
 def upload(folder: Path, speaker: Hub) -> list[int]:
     sent: list[int] = []
     for path, (size_bytes, sha256) in bundle.contents(folder).files().items():
@@ -137,7 +135,7 @@ def publish(folder: Path, speaker: Hub) -> dict[str, Any]:
 
 
 def test_a_release_reaches_the_repository(world: World, hub: SmallHub) -> None:
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
     speaker = Hub(hub.url, token="good")
     assert sum(upload(folder, speaker)) == sum(
         size_bytes for size_bytes, _ in bundle.contents(folder).files().values()
@@ -151,7 +149,7 @@ def test_a_release_reaches_the_repository(world: World, hub: SmallHub) -> None:
 
 
 def test_what_the_hub_says_is_passed_on(world: World, hub: SmallHub) -> None:
-    early, late = signed(world, "1.0"), signed(world, "1.1")
+    early, late = world.signed("1.0"), world.signed("1.1")
     speaker = Hub(hub.url, token="good")
     publish(late, speaker)
     with pytest.raises(RollbackError, match="not newer"):
@@ -168,7 +166,7 @@ def test_what_the_hub_says_is_passed_on(world: World, hub: SmallHub) -> None:
 def test_a_file_changed_since_signing_never_arrives(
     world: World, hub: SmallHub, forged: bytes
 ) -> None:
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
     (folder / "targets/camera/1.0/image.squashfs").write_bytes(forged)
     with pytest.raises(TamperedError, match="was changed since"):
         publish(folder, Hub(hub.url, token="good"))
@@ -201,5 +199,13 @@ def test_a_hub_that_is_away_is_named(world: World, hub: SmallHub) -> None:
     hub.shutdown()
     hub.server_close()
     with pytest.raises(HubUnreachableError, match="does not answer") as caught:
-        publish(signed(world, "1.0"), Hub(url, token="good"))
+        publish(world.signed("1.0"), Hub(url, token="good"))
     assert "running" in caught.value.hint
+
+
+def test_a_hub_cannot_steer_the_terminal(world: World, hub: SmallHub) -> None:
+    world.signed("1.0")
+    hub.refusal = "\x1b[2Jsigned by everybody\x07\u202e"
+    with pytest.raises(HubError) as caught:
+        Hub(hub.url, token="good").send_lists({})
+    assert str(caught.value) == "\\x1b[2Jsigned by everybody\\x07\\u202e (bad)"

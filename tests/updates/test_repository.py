@@ -1,5 +1,6 @@
 """The hub's repository: nothing wrong gets in, and nothing half is ever served."""
 
+import hashlib
 import shutil
 import threading
 from collections.abc import Callable
@@ -8,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from securesystemslib.formats import encode_canonical
 
 from holdfast.updates import bundle
-from holdfast.updates.client import Client, folder_fetch
 from holdfast.updates.errors import (
     BelowThresholdError,
     ExpiredError,
@@ -27,33 +28,15 @@ from holdfast.updates.errors import (
     WrongProductError,
 )
 from holdfast.updates.online import OnlineKeys
-from holdfast.updates.release import Release, Severity, Version
+from holdfast.updates.release import Severity, Version
 from holdfast.updates.repository import Repository
-from holdfast.updates.upstream import Metadata, Root, TargetFile, Targets
+from holdfast.updates.upstream import Metadata, Root, SSlibKey, TargetFile, Targets
 
 World = Any  # the class in conftest.py, which cannot be imported
 
 
-def signed(world: World, version: str, product: str = "camera", **changes: object) -> Path:
-    folder: Path = world.build(version, product, **changes)
-    bundle.sign(folder, world.workshop, world.keys[product][0], now=world.now)
-    return folder
-
-
-def newest(world: World, place: Repository, name: str) -> Release:
-    """What a device that starts from the first root would install; its files must be there."""
-    trusted = world.folder / name
-    trusted.mkdir()
-    (trusted / "root.json").write_bytes((place.metadata / "1.root.json").read_bytes())
-    client = Client(trusted, folder_fetch(place.metadata), now=world.now)
-    client.refresh("camera")
-    release = client.releases()[-1]
-    assert len(place.stored(release).read_bytes()) == release.size_bytes
-    return release
-
-
 def test_a_release_is_taken_in_once(world: World) -> None:
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
     release = world.publish(folder)
     before = world.served()
     assert world.publish(folder) == release
@@ -80,15 +63,15 @@ def test_a_hub_without_a_repository_says_so(empty: World) -> None:
 
 
 def test_old_and_equal_versions_are_refused(world: World) -> None:
-    early = signed(world, "1.1")
-    late = signed(world, "1.2")
+    early = world.signed("1.1")
+    late = world.signed("1.2")
     world.publish(late)
     with pytest.raises(RollbackError, match=r"1\.1 is not newer than version 1\.2"):
         world.publish(early)
 
 
 def test_a_file_that_was_changed_is_refused(world: World) -> None:
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
     image = folder / "targets/camera/1.0/image.squashfs"
     content = image.read_bytes()
     for forged in (content[:-1], content + b"x", b"X" + content[1:], b""):
@@ -109,7 +92,7 @@ def test_a_file_that_was_changed_is_refused(world: World) -> None:
 
 
 def test_files_that_do_not_belong_are_refused(world: World) -> None:
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
     (folder / "targets/camera/1.0/extra").write_text("x")
     with pytest.raises(ReleaseError, match="extra"):
         world.publish(folder)
@@ -132,7 +115,7 @@ def forge(folder: Path, change: Callable[[Targets], None], *keys: Any) -> None: 
 
 
 def test_signatures_are_judged(world: World) -> None:
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
 
     def nothing(_: Targets) -> None:
         pass
@@ -151,7 +134,7 @@ def test_a_threshold_is_kept(empty: World) -> None:
     empty.begin()
     empty.add_product("camera", threshold=2)
     empty.initialise()
-    folder = signed(empty, "1.0")
+    folder = empty.signed("1.0")
     with pytest.raises(BelowThresholdError, match="1 of the 2"):
         empty.publish(folder)
     bundle.sign(folder, empty.workshop, empty.keys["camera"][1], now=empty.now)
@@ -159,7 +142,7 @@ def test_a_threshold_is_kept(empty: World) -> None:
 
 
 def test_a_product_stays_within_its_paths(world: World) -> None:
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
 
     def reach_out(listed: Targets) -> None:
         listed.targets["doorbell/1.0/x"] = TargetFile(1, {"sha256": "a" * 64}, "doorbell/1.0/x")
@@ -171,7 +154,7 @@ def test_a_product_stays_within_its_paths(world: World) -> None:
 
 def test_published_paths_mean_the_same_for_ever(world: World) -> None:
     world.release("1.0")
-    folder = signed(world, "1.1")
+    folder = world.signed("1.1")
 
     def replace(listed: Targets) -> None:
         listed.targets["camera/1.0/product.toml"].hashes["sha256"] = "a" * 64
@@ -193,7 +176,7 @@ def test_odd_entries_on_a_list_are_refused(world: World) -> None:
         listed.targets["camera/../x"] = TargetFile(1, {"sha256": "a" * 64}, "camera/../x")
         listed.targets["camera/x"] = TargetFile(1, {"sha256": "a" * 64}, "camera/x")
 
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
     (path,) = (folder / "metadata").glob("*.camera.json")
     genuine = path.read_bytes()
     changes = {"SHA-256": weird_hash, "form": weird_custom, "not its own": weird_path}
@@ -210,7 +193,7 @@ def test_expired_lists_are_refused_but_do_not_stop_other_products(world: World) 
     world.add_product("doorbell")
     world.repository.renew(world.workshop.files(), online=world.online, now=world.now)
     world.release("1.0", "doorbell")
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
     world.pass_time(days=370)
     world.workshop.renew("targets", now=world.now)
     world.sign("targets", 0)
@@ -229,7 +212,7 @@ def test_expired_lists_are_refused_but_do_not_stop_other_products(world: World) 
 
 
 def test_garbage_in_a_bundle_is_refused(world: World) -> None:
-    folder = signed(world, "1.0")
+    folder = world.signed("1.0")
     lists = folder / "metadata"
     (path,) = lists.glob("*.camera.json")
     content = path.read_bytes()
@@ -284,15 +267,35 @@ def test_a_root_must_be_signed_by_those_before_and_after(world: World) -> None:
 
 def test_one_key_under_two_names_counts_once(world: World) -> None:
     root: Metadata[Root] = Metadata.from_bytes(world.served()["1.root.json"])
-    key = world.keys["root"][0]
+    key = world.keys["root"][0].public
     root.signed.version = 2
-    root.signed.keys["alias"] = key.public.tuf_key()
-    root.signed.roles["root"].keyids = [key.public.keyid, "alias"]
+    # The same 32 bytes, written in capitals: another id that is right by itself.
+    alias = SSlibKey("", "ed25519", "ed25519", {"public": key.public.upper()})
+    alias.keyid = hashlib.sha256(str(encode_canonical(alias.to_dict())).encode()).hexdigest()
+    root.signed.keys[alias.keyid] = alias
+    root.signed.roles["root"].keyids = [key.keyid, alias.keyid]
     root.signatures.clear()
     for signer in world.keys["root"][:2]:
         root.sign(signer.signer, append=True)
     with pytest.raises(MetadataError, match="cannot give"):
         world.repository.renew({"2.root.json": root.to_bytes()}, online=world.online, now=world.now)
+
+
+def test_a_key_under_the_id_of_another_is_refused(world: World) -> None:
+    root: Metadata[Root] = Metadata.from_bytes(world.served()["1.root.json"])
+    thief = world.make_key("targets").public
+    root.signed.version = 2
+    # Signers are shown that nothing changes: the ids stay as they are.
+    victim = world.keys["targets"][1].public.keyid
+    root.signed.keys[victim] = SSlibKey(victim, "ed25519", "ed25519", {"public": thief.public})
+    root.signatures.clear()
+    for signer in world.keys["root"][:2]:
+        root.sign(signer.signer, append=True)
+    files = {"2.root.json": root.to_bytes()}
+    with pytest.raises(MetadataError):
+        world.repository.renew(files, online=world.online, now=world.now)
+    with pytest.raises(MetadataError):
+        world.workshop.take_in(files)
 
 
 def test_the_root_must_name_this_hubs_keys(world: World, tmp_path: Path) -> None:
@@ -313,7 +316,7 @@ def test_new_online_keys_come_through_the_root(world: World, tmp_path: Path) -> 
     world.client(trusted).refresh("camera")
     world.release("1.1")
     world.client(trusted).refresh("camera")
-    assert newest(world, world.repository, "fresh").version == Version.parse("1.1")
+    assert world.newest(world.repository, "fresh").version == Version.parse("1.1")
 
 
 def test_timestamp_and_snapshot_are_kept_fresh(world: World) -> None:
@@ -325,7 +328,7 @@ def test_timestamp_and_snapshot_are_kept_fresh(world: World) -> None:
         assert world.repository.refresh_timestamp(now=world.now, **again)
         states = world.repository.status(world.now)
         assert not any(each.expired for each in states)
-    assert newest(world, world.repository, "device")
+    assert world.newest(world.repository, "device")
 
 
 def test_publishers_wait_for_each_other(world: World) -> None:
@@ -333,7 +336,7 @@ def test_publishers_wait_for_each_other(world: World) -> None:
     for product in products:
         world.add_product(product)
     world.repository.renew(world.workshop.files(), online=world.online, now=world.now)
-    folders = [signed(world, "1.0", product) for product in products]
+    folders = [world.signed("1.0", product) for product in products]
     failures: list[BaseException] = []
 
     def publish(folder: Path) -> None:

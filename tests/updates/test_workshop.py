@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from holdfast.updates.errors import (
     UpdateError,
     WorkshopError,
 )
-from holdfast.updates.progress import RoleStatus
+from holdfast.updates.inspection import parse
+from holdfast.updates.progress import RoleStatus, differences
 from holdfast.updates.release import Severity
 from holdfast.updates.workshop import Start, Workshop
 
@@ -331,6 +333,18 @@ def test_what_is_signed_is_said(world: World) -> None:
     world.add_product("doorbell", threshold=2)
     assert "2 signatures are needed for doorbell" in world.workshop.changes("targets")
     assert "doorbell may sign doorbell/*/*" in world.workshop.changes("targets")
+
+
+def test_names_on_a_list_cannot_hide_what_is_signed(world: World) -> None:
+    signed(world, "1.0")
+    listed = parse(world.workshop.files("camera")["1.camera.json"], kind="targets")
+    evil = {"camera/1.1/x\x1b[1A\x1b[2K\r": {"length": 1, "hashes": {"sha256": "0" * 64}}}
+    body = {**listed.body, "targets": {**listed.body["targets"], **evil}}
+    (line,) = (
+        each for each in differences(listed, replace(listed, body=body)) if "camera/1.1" in each
+    )
+    assert line.isprintable()
+    assert r"camera/1.1/x\x1b[1A\x1b[2K\r is added" in line
 
 
 def test_renewal_is_asked_for_in_time(world: World) -> None:

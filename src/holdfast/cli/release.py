@@ -132,7 +132,7 @@ def sign(
     present = sum(each.signed for each in standing.signers)
     typer.echo(f"signed: {present} of {standing.threshold} signatures")
     if complete:
-        typer.echo(f"Next: holdfast release publish {folder} --hub URL", err=True)
+        typer.echo(f"Next: holdfast release publish {folder} --hub URL --token-file FILE", err=True)
     else:
         typer.echo("Next: give the folder to another person with a key to sign it too.", err=True)
 

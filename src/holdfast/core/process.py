@@ -2,8 +2,8 @@
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from holdfast.core.errors import HoldfastError
 
@@ -16,8 +16,7 @@ class ProgramError(HoldfastError):
     code = "program"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """What a finished program left.
 
     Attributes:

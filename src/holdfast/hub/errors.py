@@ -24,6 +24,7 @@ class BadRequestError(HubError):
     code = "bad-request"
     http_status = 400
     exit_code = 2
+    hint = "Check the address; programs: see what `holdfast release publish` sends."
 
 
 class NotAllowedError(HubError):
@@ -79,6 +80,7 @@ class TooLargeError(HubError):
     code = "too-large"
     http_status = 413
     exit_code = 2
+    hint = "Check that it is the right file, and make it smaller."
 
 
 class LengthNeededError(HubError):
@@ -99,6 +101,22 @@ class UploadError(HubError):
     hint = "Send the file again; if it fails again the file changed while it was being sent."
 
 
+class CrowdedError(HubError):
+    """Too many wanted to write at once."""
+
+    code = "crowded"
+    http_status = 503
+    hint = "Send it once more in a minute."
+
+
+class DatabaseFileError(HubError):
+    """The database file cannot be used."""
+
+    code = "database-file"
+    http_status = 503
+    hint = "Check that the file and its folder belong to whom the hub runs as."
+
+
 class InternalError(HubError):
     """Something failed that should not have."""
 
@@ -116,3 +134,4 @@ class MethodError(HubError):
     code = "method"
     http_status = 405
     exit_code = 2
+    hint = "Use a method that is named here."

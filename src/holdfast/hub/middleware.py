@@ -1,5 +1,6 @@
 """Headers on every answer, and the one place where errors become pages or JSON."""
 
+import errno
 import secrets
 import sys
 import traceback
@@ -8,11 +9,12 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from holdfast.core.errors import HoldfastError, NoSpaceError
+from holdfast.hub.database import named
 from holdfast.hub.errors import (
     BadRequestError,
     FormOutdatedError,
@@ -21,6 +23,7 @@ from holdfast.hub.errors import (
     NotFoundError,
     ThrottledError,
     TokenError,
+    TooLargeError,
 )
 
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -78,17 +81,20 @@ def show(request: HttpRequest, error: HoldfastError) -> HttpResponse:
 
 def ours(error: Exception) -> HoldfastError:
     """Turn any error into one of ours; one that nobody expected is logged under a number."""
+    known: HoldfastError | None = None
     if isinstance(error, HoldfastError):
-        return error
-    if isinstance(error, Http404):
-        return NotFoundError("there is nothing at this address")
-    if isinstance(error, PermissionDenied):
-        return NotAllowedError("this is not allowed")
-    if isinstance(error, SuspiciousOperation):
-        return BadRequestError("the request cannot be understood")
-    if isinstance(error, OperationalError) and "full" in str(error):
-        return NoSpaceError("the disk of the hub is full")
-    return unexpected(error)
+        known = error
+    elif isinstance(error, Http404):
+        known = NotFoundError("there is nothing at this address")
+    elif isinstance(error, PermissionDenied):
+        known = NotAllowedError("this is not allowed")
+    elif isinstance(error, SuspiciousOperation):
+        known = BadRequestError("the request cannot be understood")
+    elif isinstance(error, DatabaseError):
+        known = named(error)
+    elif isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        known = NoSpaceError("the disk of the hub is full")
+    return known or unexpected(error)
 
 
 def unexpected(error: BaseException | None) -> InternalError:
@@ -96,6 +102,27 @@ def unexpected(error: BaseException | None) -> InternalError:
     number = secrets.token_hex(4)
     log.error("request.failed", number=number, trace=traceback.format_exception(error))
     return InternalError(number=number)
+
+
+class FormMiddleware:
+    """Refuses bodies longer than any form, before Django reads them for whoever asks.
+
+    CSRF protection reads a form whole, its files onto the disk, before anybody has logged in. The
+    API reads its bodies itself, once it has seen a token.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on if its body is short enough."""
+        said = str(request.META.get("CONTENT_LENGTH") or 0)
+        largest = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
+        if request.path.startswith(API) or not said.isdecimal() or int(said[:18]) <= largest:
+            return self.get_response(request)
+        error = TooLargeError(f"forms and the files in them may have up to {largest} bytes")
+        error.hint = "Choose a smaller file; images are published with `holdfast release publish`."
+        return show(request, error)
 
 
 class ErrorMiddleware:

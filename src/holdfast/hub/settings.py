@@ -41,6 +41,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "holdfast.hub.middleware.HeaderMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "holdfast.hub.middleware.FormMiddleware",
     "holdfast.hub.middleware.ErrorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -98,6 +99,7 @@ LOGIN_URL = "staff:login"
 LOGIN_REDIRECT_URL = "staff:home"
 LOGOUT_REDIRECT_URL = "staff:login"
 
+SESSION_ENGINE = "holdfast.hub.staff.sessions"
 SESSION_COOKIE_NAME = "__Host-hub" if HUB.secure else "hub"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = HUB.secure
@@ -111,8 +113,11 @@ CSRF_FAILURE_VIEW = "holdfast.hub.middleware.csrf_failure"
 # A proxy that ends TLS passes plain http on; the browser's Origin is the public one.
 CSRF_TRUSTED_ORIGINS = [HUB.url] if HUB.secure else []
 SECURE_CONTENT_TYPE_NOSNIFF = False  # HeaderMiddleware sets every security header in one place
-DATA_UPLOAD_MAX_MEMORY_SIZE = 8 << 20
+# A form is read before anybody has logged in: into memory, and no more than a profile needs.
+# FormMiddleware refuses what is longer.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 LANGUAGE_CODE = "en"

@@ -42,6 +42,7 @@ def all_or_nothing() -> AbstractContextManager[None]:
 
 def migrate() -> None:
     """Bring the tables up to date; quick if they are."""
-    executor = MigrationExecutor(connections["default"])
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", interactive=False, verbosity=0)
+    with state.alone(settings.HUB):
+        executor = MigrationExecutor(connections["default"])
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", interactive=False, verbosity=0)

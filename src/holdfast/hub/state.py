@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from holdfast.core.errors import BusyError
+from holdfast.core.errors import BusyError, UsageError
 from holdfast.core.files import write_whole
 from holdfast.hub.config import HubConfig
 
@@ -17,11 +17,37 @@ _FOLDER_MODE = 0o700
 
 
 def prepare(config: HubConfig) -> None:
-    """Make the folders and the key that signs sessions, unless they are there."""
-    for folder in (config.state, config.uploads):
-        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    if not config.secret_key.exists():
-        write_whole(config.secret_key, secrets.token_urlsafe(48).encode() + b"\n", mode=0o600)
+    """Make the folders and the key that signs sessions, unless they are there.
+
+    Raises:
+        UsageError: They cannot be made or written.
+    """
+    try:
+        for folder in (config.state, config.uploads):
+            folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        with alone(config):
+            if not config.secret_key.exists():
+                key = secrets.token_urlsafe(48).encode() + b"\n"
+                write_whole(config.secret_key, key, mode=0o600)
+    except OSError as error:
+        place = error.filename or config.state
+        refusal = UsageError(f"the hub cannot keep its state in {place}: {error.strerror}")
+        refusal.hint = "Give it a folder that it may write: `state` in hub.toml."
+        raise refusal from error
+
+
+@contextmanager
+def alone(config: HubConfig) -> Iterator[None]:
+    """Make something in the state folder while no other process of the hub does.
+
+    Hub and worker are started at the same moment, the first time too.
+    """
+    folder = os.open(config.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _try_lock(handle: int, *, patience_s: float) -> bool:

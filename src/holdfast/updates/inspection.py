@@ -5,6 +5,7 @@ in one of the two does not reach a device. It also tells *why* a signature does 
 python-tuf does not.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -116,6 +117,7 @@ def parse(raw: bytes, *, kind: str, name: str = "") -> Envelope:
         )
         body = document["signed"]
         signatures = _signatures(document["signatures"])
+        _must_be_named_by_content(body)
         envelope = Envelope(
             name=name,
             kind=body["_type"],
@@ -280,6 +282,18 @@ def _signatures(entries: list[dict[str, Any]]) -> dict[str, str]:
     if len(found) > _SIGNATURES_MOST:
         raise ValueError
     return found
+
+
+def _must_be_named_by_content(body: Mapping[str, Any]) -> None:
+    """Refuse a key under the id of another one: who signs is shown ids, and ids only.
+
+    Source:
+        TUF specification, 4.2.1 (KEYID).
+    """
+    for keyid, key in (body.get("keys") or body.get("delegations", {}).get("keys", {})).items():
+        named = {name: key[name] for name in ("keytype", "scheme", "keyval")}
+        if keyid != hashlib.sha256(_canonical(named)).hexdigest():
+            raise ValueError
 
 
 def _public(key: Mapping[str, Any]) -> str:

@@ -258,12 +258,13 @@ def _public(path: Path, fields: dict[str, Any]) -> PublicKey:
         raw = b""
     if role not in _KEYS_HELD_OUTSIDE and not is_product(role):
         raise _damaged(path, "its role makes no sense")
-    if len(raw) != _PUBLIC_BYTES or _keyid_of(raw) != keyid:
+    if len(raw) != _PUBLIC_BYTES or keyid_of(raw) != keyid:
         raise _damaged(path, "its id does not belong to its public part")
     return PublicKey(role=role, keyid=keyid, public=raw.hex())
 
 
-def _keyid_of(public: bytes) -> str:
+def keyid_of(public: bytes) -> str:
+    """Return the id by which signatures name the key with these 32 bytes."""
     return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(public)).keyid
 
 

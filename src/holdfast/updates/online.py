@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from holdfast.core.files import write_whole
+from holdfast.core.files import sync_folder, write_whole
 from holdfast.updates.errors import KeyFileError
-from holdfast.updates.keys import PublicKey, SigningKey, public_of
+from holdfast.updates.keys import PublicKey, SigningKey, keyid_of, public_of
 from holdfast.updates.upstream import CryptoSigner
 
 ROLES = ("snapshot", "timestamp")
@@ -43,17 +44,22 @@ class OnlineKeys:
         Raises:
             KeyFileError: The folder has such keys already.
         """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
         if any((folder / f"{role}.pem").exists() for role in ROLES):
             error = KeyFileError(f"{folder} has online keys already.")
             error.hint = "Move the folder away first if the hub is really to get new keys."
             raise error
-        for role in ROLES:
-            pem = Ed25519PrivateKey.generate().private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            )
-            write_whole(folder / f"{role}.pem", pem, mode=0o600)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Both or none: one key alone would keep the hub from ever starting.
+        with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+            rough = Path(name) / folder.name
+            rough.mkdir(mode=0o700)
+            for role in ROLES:
+                pem = Ed25519PrivateKey.generate().private_bytes(
+                    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+                )
+                write_whole(rough / f"{role}.pem", pem, mode=0o600)
+            rough.replace(folder)
+            sync_folder(folder.parent)
         return cls.load(folder)
 
     @classmethod
@@ -78,7 +84,7 @@ def read_online(content: bytes) -> tuple[PublicKey, PublicKey]:
     """Read what `OnlineKeys.public_bytes` wrote: snapshot key, timestamp key.
 
     Raises:
-        KeyFileError: It is something else.
+        KeyFileError: It is something else, or names a key by the id of another one.
     """
     try:
         fields = json.loads(content)
@@ -90,6 +96,10 @@ def read_online(content: bytes) -> tuple[PublicKey, PublicKey]:
             if len(bytes.fromhex(public := fields["keys"][role]["public"])) == 32  # noqa: PLR2004
         ]
         snapshot, timestamp = keys
+        for key in keys:
+            # An id of somebody else would put this key in that one's place in the root.
+            if keyid_of(bytes.fromhex(key.public)) != key.keyid:
+                raise ValueError  # noqa: TRY301 - as above
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         refusal = KeyFileError("This is not the file with the hub's public online keys.")
         refusal.hint = "Fetch it from the hub: GET /api/online-keys, or from the hub's first page."

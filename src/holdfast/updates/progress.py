@@ -96,7 +96,13 @@ def differences(before: Envelope | None, after: Envelope) -> list[str]:
     found = [f"version {after.version}, valid until {after.expires:%Y-%m-%d}"]
     found += _rights(_roles(old), _roles(after.body))
     found += _files(old.get("targets", {}), after.body.get("targets", {}))
-    return found
+    # Who signs must see what is there: names are others' and may try to steer the terminal.
+    return [printable(line) for line in found]
+
+
+def printable(text: str) -> str:
+    """Write what a terminal would obey instead of showing it as its number."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _roles(body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

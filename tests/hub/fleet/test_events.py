@@ -9,6 +9,7 @@ from holdfast.hub.fleet import events, queries, services
 from holdfast.hub.fleet.events import handle_events
 from holdfast.hub.fleet.models import Device, Event, Offer
 from holdfast.hub.fleet.reports import clean
+from holdfast.hub.moments import now_ms
 from holdfast.hub.products.models import Product
 from holdfast.hub.releases.models import Release
 
@@ -234,8 +235,39 @@ def test_talking_without_end_does_not_fill_the_tables(talk: Talk, offer: Offer) 
         )
         while events.handle_events():
             pass
-    assert talk.device.history.count() < events.CHATTY_MOST + 10
+    assert talk.device.history.count() < events.LINES_MOST + 10
     assert "offer-failed" in talk.codes()
+
+
+def test_a_device_that_contradicts_itself_does_not_fill_the_tables(
+    talk: Talk, offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LINES_MOST", 20)
+    versions = [{"data": {"holdfast.version": version}} for version in ("1.0", "1.1")]
+    later = [{"execution": "scheduled", "details": [f"2026-01-{day}T02:00Z"]} for day in (10, 11)]
+    gone = {"execution": "canceled", "details": []}
+    said = [("attributes", versions[0]), ("feedback", later[0]), ("attributes", versions[1]),
+            ("feedback", later[1]), ("cancel-feedback", gone)]  # fmt: skip
+    at_ms = now_ms()
+    Event.objects.bulk_create(
+        Event(device=talk.device, offer=offer, kind=kind, body=json.dumps(body), at_ms=at_ms)
+        for _round in range(60)
+        for kind, body in said
+    )
+    while events.handle_events():
+        pass
+    assert talk.device.history.count() < 2 * 20 + 10
+    assert {"offer-made", "device-registered"} <= set(talk.codes())
+
+
+def test_a_device_that_was_retired_is_not_heard(talk: Talk, offer: Offer) -> None:
+    services.retire(talk.device, by="ada")
+    before = talk.codes()
+    talk.says("owner-address", {"action": "subscribe", "address": "ada@example.org"})
+    talk.runs("1.1")
+    talk.feedback(offer, "closed", "success")
+    assert talk.codes() == before
+    assert state_of(offer)[0] == "cancelled"
 
 
 def test_what_is_shown_holds_no_control_characters() -> None:

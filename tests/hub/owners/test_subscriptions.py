@@ -41,6 +41,8 @@ def test_an_address_is_kept_as_mail_servers_read_it(given: str, kept: str) -> No
         "ada\u202e@example.org", '"a b"@example.org', "ada,eve@example.org", "<ada@example.org>",
         "ada@example.org>", f"{'a' * 65}@example.org", f"ada@{'a' * 64}.org",
         f"ada@{'.'.join(['a' * 60] * 5)}.org", "ü@example.org", "x" * 100_000,
+        # What a mail program reads as another recipient, or as a line of its own.
+        "=?utf-8?q?eve=40example.com=2C?=@example.org", "=?utf-8?q?a=0D=0ABcc:x?=@example.org",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(given: object) -> None:

@@ -52,7 +52,7 @@ def test_every_fault_of_a_profile_is_shown_at_once(staff_client: Client) -> None
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe\x00", b"x" * (2 << 20), b"[" * 5000, b"<script>alert(1)</script>"]
+    "content", [b"\xff\xfe\x00", b"x" * (3 << 19), b"[" * 5000, b"<script>alert(1)</script>"]
 )
 def test_nonsense_is_no_profile(staff_client: Client, content: bytes) -> None:
     answer = upload(staff_client, content)

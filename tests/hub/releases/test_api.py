@@ -1,9 +1,12 @@
 """The API that takes releases in, and everything it must not take."""
 
 import base64
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -13,11 +16,16 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from holdfast.core.errors import NoSpaceError
 from holdfast.hub.errors import UploadError
+from holdfast.hub.products.models import Product
+from holdfast.hub.products.services import LARGEST_PROFILE_BYTES, take_profile
 from holdfast.hub.releases import services
 from holdfast.hub.releases.models import Artifact, Release
+from holdfast.hub.releases.uploads import Uploads
 from holdfast.hub.staff.models import ApiToken, Entry
 
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 Maker = Any
 Machine = Any
 
@@ -264,3 +272,187 @@ def test_an_unknown_address_is_refused_as_json(client: Client) -> None:
     answer = client.get("/api/nothing")
     assert answer.status_code == 404
     assert json.loads(answer.content)["error"]["code"] == "not-found"
+
+
+# The profile in a release
+
+
+def refused(machine: Machine, maker: Maker, profile: bytes) -> dict[str, Any]:
+    """Publish a release with this profile; return the refusal, after which nothing is published."""
+    files = maker.release("1.1", profile=profile)
+    for content in files.values():
+        machine.upload(content)
+    lists = services.repository().metadata
+    before = {path.name: path.read_bytes() for path in lists.iterdir()}
+    status, answer = machine.post("/api/releases", maker.publication(files))
+    assert 400 <= status < 500
+    assert not Release.objects.exists()
+    assert {path.name: path.read_bytes() for path in lists.iterdir()} == before
+    fault: dict[str, Any] = answer["error"]
+    assert fault["hint"]
+    return fault
+
+
+def test_a_release_says_nothing_about_another_product(
+    machine: Machine, maker: Maker, product: Product
+) -> None:
+    """Whoever signs for the gateway must not change what the hub believes about the camera."""
+    camera = (EXAMPLES / "camera/product.toml").read_bytes()
+    before = take_profile(camera, by="ada")
+    forged = camera.replace(b"[support]", b"# mine\n[support]")
+    assert forged != camera
+    fault = refused(machine, maker, forged)
+    assert fault["code"] == "update-wrong-product"
+    assert "home-gateway" in fault["message"]
+    before.refresh_from_db()
+    product.refresh_from_db()
+    assert before.profile.encode() == camera
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ((b"health_s", b"helth_s"), "did you mean health_s?"),
+        ((b"[support]", b"[suport]"), "did you mean support?"),
+        ((b"vendor", b"\xff"), "UTF-8"),
+        ((b"[", b"[["), "not TOML"),
+        ((b'product = "home-gateway"', b'product = "root"'), "product"),
+    ],
+)
+def test_a_profile_with_a_fault_is_not_published(
+    machine: Machine, maker: Maker, change: tuple[bytes, bytes], named: str
+) -> None:
+    profile = (EXAMPLES / "home-gateway/product.toml").read_bytes()
+    fault = refused(machine, maker, profile.replace(*change, 1))
+    assert fault["code"] == "product-profile"
+    assert named in fault["message"]
+
+
+def test_a_profile_without_end_is_not_read(machine: Machine, maker: Maker) -> None:
+    profile = (EXAMPLES / "home-gateway/product.toml").read_bytes()
+    fault = refused(machine, maker, profile + b"#" * LARGEST_PROFILE_BYTES)
+    assert fault["code"] == "too-large"
+
+
+def test_one_release_that_does_not_fit_stops_no_start(
+    machine: Machine, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.publish(maker, "1.1")
+    Artifact.objects.all().delete()
+    Release.objects.all().delete()
+
+    def unfit(*_: object) -> None:
+        raise UploadError("not of our time")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "_must_describe", unfit)
+        services.recover()
+    assert not Release.objects.exists()
+    services.recover()
+    assert Release.objects.get().version == "1.1"
+
+
+# The disk
+
+
+def test_one_token_cannot_fill_the_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "HUB", replace(settings.HUB, upload_limit_bytes=1000))
+    taken = [machine.upload(bytes([number]) * 900)[0] for number in range(6)]
+    assert taken == [201, 201, 201, 507, 507, 507]
+    _status, answer = machine.upload(b"x" * 900)
+    assert answer["error"]["code"] == "no-space"
+    assert "wait for a release" in answer["error"]["message"]
+    assert "after a day" in answer["error"]["hint"]
+
+
+def test_uploads_that_come_together_do_not_share_the_same_room(db: Path) -> None:
+    del db
+    place = Uploads(settings.HUB.uploads, limit_bytes=1000)
+    content = b"y" * 900
+    digest = hashlib.sha256(content).hexdigest()
+    inside: list[str] = []
+
+    class Slow(BytesIO):
+        """While this is read, another one comes."""
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if len(inside) < 6:
+                inside.append("")
+                try:
+                    place.take(Slow(content), sha256=digest, size_bytes=900)
+                    inside.append("taken")
+                except NoSpaceError as error:
+                    inside.append(error.code)
+            return super().read(size)
+
+    place.take(Slow(content), sha256=digest, size_bytes=900)
+    assert "no-space" in inside
+    assert [path.name for path in settings.HUB.uploads.iterdir()] == [digest]
+
+
+def test_a_full_disk_during_an_upload_leaves_nothing(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    status, answer = machine.upload(b"one")
+    assert (status, answer["error"]["code"]) == (507, "no-space")
+    assert answer["error"]["hint"]
+    assert not list(settings.HUB.uploads.iterdir())
+
+
+def test_a_full_disk_while_publishing_leaves_what_was_there(
+    machine: Machine, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.publish(maker, "1.1")
+    files = maker.release("1.2")
+    for content in files.values():
+        machine.upload(content)
+    whole = os.fsync
+    calls = []
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        status, answer = machine.post("/api/releases", maker.publication(files))
+    assert (status, answer["error"]["code"]) == (507, "no-space")
+    assert [found.version for found in Release.objects.all()] == ["1.1"]
+    assert not list(settings.HUB.state.glob("bundle-*"))
+    services.recover()
+    assert machine.post("/api/releases", maker.publication(files))[0] == 201
+    assert Release.objects.count() == 2
+
+
+@pytest.mark.parametrize("moment", ["before", "during"])
+def test_a_file_that_goes_or_changes_while_publishing(
+    machine: Machine, maker: Maker, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    files = maker.release("1.1")
+    for content in files.values():
+        machine.upload(content)
+    image = next(content for path, content in files.items() if path.endswith(".squashfs"))
+    place = settings.HUB.uploads / hashlib.sha256(image).hexdigest()
+    if moment == "before":
+        place.unlink()
+        expected = "upload"
+    else:
+        lay_out = services._lay_out
+
+        def swapped(folder: Path, lists: dict[str, bytes], given: dict[str, str]) -> None:
+            lay_out(folder, lists, given)
+            place.write_bytes(image.replace(b"image", b"imagE", 1))
+
+        monkeypatch.setattr(services, "_lay_out", swapped)
+        expected = "update-tampered"
+    status, answer = machine.post("/api/releases", maker.publication(files))
+    assert answer["error"]["code"] == expected
+    assert status in {409, 422}
+    assert answer["error"]["hint"]
+    assert not Release.objects.exists()

@@ -152,6 +152,9 @@ class Site:
     def found(self) -> None:
         """Do the first start: keys, hub, first release, device; then everything but it runs."""
         self._write_hub_config()
+        # Hashes, addresses and keys: nothing for other people of this machine.
+        for folder in (self.places.hub, self.places.mails, self.places.maker):
+            folder.mkdir(mode=0o700)
         OnlineKeys.make(self.places.hub / "online-keys")
         with ThreadPoolExecutor(max_workers=1) as pool:
             signed = pool.submit(self._sign_first)

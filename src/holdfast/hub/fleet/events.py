@@ -25,7 +25,7 @@ from holdfast.hub.fleet.reports import (
     read_feedback,
     read_wish,
 )
-from holdfast.hub.fleet.words import CHATTY
+from holdfast.hub.fleet.words import CHATTY, REPEATABLE
 from holdfast.hub.moments import DAY_MS, now_ms, to_ms
 from holdfast.hub.owners import services as owners
 from holdfast.updates import offers
@@ -36,8 +36,8 @@ from holdfast.updates.release import Version
 log = structlog.get_logger()
 
 BATCH = 500
-CHATTY_MOST = 500
-"""Lines that a device can make in any number are kept up to this many per device."""
+LINES_MOST = 500
+"""Of each kind that a device can make in any number so many lines are kept per device."""
 
 RESTART_GRACE = timedelta(hours=24)
 """A client that names no boot id is believed to have restarted this long after installing."""
@@ -133,7 +133,8 @@ class Batch:
         """Handle every event and write what came of it."""
         for event in self._events:
             device = self._devices.get(event.device_id)
-            if device is not None:
+            # A device may have been retired since it said this; it is not listened to any more.
+            if device is not None and device.retired_ms is None:
                 self._handle(event, device)
         _write(Offer, _OFFER_COLUMNS, [self._offers[pk] for pk in sorted(self._changed_offers)])
         _write(Device, _DEVICE_COLUMNS, [self._devices[pk] for pk in sorted(self._changed_devices)])
@@ -169,13 +170,16 @@ class Batch:
 
     def _thin_out(self) -> None:
         """Let the oldest lines go of devices that talk without end."""
-        talkers = {line.device_id for line in self._lines if line.code in CHATTY}
-        chatty = HistoryEntry.objects.filter(device_id__in=talkers, code__in=CHATTY)
-        counted = chatty.order_by().values("device_id").annotate(lines=Count("pk"))
-        for device_id in counted.filter(lines__gt=CHATTY_MOST).values_list("device_id", flat=True):
-            own = chatty.filter(device_id=device_id)
-            newest_to_go = own.order_by("-pk").values_list("pk", flat=True)[CHATTY_MOST]
-            own.filter(pk__lte=newest_to_go).delete()
+        for codes in (CHATTY, REPEATABLE):
+            talkers = {line.device_id for line in self._lines if line.code in codes}
+            written = HistoryEntry.objects.filter(device_id__in=talkers, code__in=codes)
+            counted = written.order_by().values("device_id").annotate(lines=Count("pk"))
+            for device_id in counted.filter(lines__gt=LINES_MOST).values_list(
+                "device_id", flat=True
+            ):
+                own = written.filter(device_id=device_id)
+                newest_to_go = own.order_by("-pk").values_list("pk", flat=True)[LINES_MOST]
+                own.filter(pk__lte=newest_to_go).delete()
 
     def _offer_of(self, event: Event) -> Offer | None:
         """Find the offer an event is about; one of another device counts as unknown."""

@@ -1,27 +1,11 @@
 """What the profile of a product says about updates, for the pages and mails of the hub."""
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from holdfast.hub.moments import from_ms
 from holdfast.hub.products.models import Product
+from holdfast.hub.products.queries import profile_of
 from holdfast.hub.releases.models import Release
-from holdfast.product import Profile, ProfileError, parse
-
-
-@lru_cache(maxsize=64)
-def _profile(text: str) -> Profile | None:
-    try:
-        return parse(text)
-    except ProfileError:
-        # It was checked when it was uploaded; a profile of an older format is not a reason to
-        # stop telling owners about updates.
-        return None
-
-
-def profile_of(product: Product) -> Profile | None:
-    """Return the profile of a product; None if this version of Holdfast cannot read it."""
-    return _profile(product.profile)
 
 
 def latest_install(product: Product, release: Release, *, offered_ms: int) -> datetime | None:

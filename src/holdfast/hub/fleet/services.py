@@ -18,10 +18,10 @@ from django.db.models import QuerySet
 from holdfast.hub.fleet import changes, history
 from holdfast.hub.fleet.errors import DeviceError, DeviceExistsError, OfferError
 from holdfast.hub.fleet.models import Device, HistoryEntry, Mode, Offer
-from holdfast.hub.fleet.policy import profile_of
 from holdfast.hub.moments import now_ms
 from holdfast.hub.owners import services as owners
 from holdfast.hub.products.models import Product
+from holdfast.hub.products.queries import profile_of
 from holdfast.hub.releases.models import Release
 from holdfast.hub.staff.services import record
 from holdfast.updates.errors import VersionError

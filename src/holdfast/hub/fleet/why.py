@@ -8,9 +8,9 @@ from django.utils.translation import ngettext
 
 from holdfast.hub.fleet import words
 from holdfast.hub.fleet.models import Device, LastSeen, Offer
-from holdfast.hub.fleet.policy import profile_of
 from holdfast.hub.fleet.services import misfit
 from holdfast.hub.moments import DAY_MS, HOUR_MS, MINUTE_MS, from_ms, now_ms
+from holdfast.hub.products.queries import profile_of
 from holdfast.hub.releases.models import Release
 from holdfast.updates.offers import ACTIVE, State
 

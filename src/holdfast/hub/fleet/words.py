@@ -72,7 +72,24 @@ CHATTY = frozenset(
         "owner-known",
     }
 )
-"""Lines that a device can make in any number; the oldest give way."""
+"""Lines of little weight that a device can make in any number; the oldest give way."""
+
+REPEATABLE = frozenset(
+    {
+        "version-changed",
+        "offer-deferred",
+        "offer-deferred-local",
+        "offer-waiting",
+        "offer-confirmed",
+        "offer-fell-back",
+        "cancel-accepted",
+        "cancel-refused",
+    }
+)
+"""Lines that matter, and that a device which contradicts itself can make in any number too.
+
+They are counted apart, so that chatter does not push them out.
+"""
 
 _OWN_REASONS: dict[str, StrOrPromise] = {
     "no-space": gettext_lazy("There is too little free space on the device."),

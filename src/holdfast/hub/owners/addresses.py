@@ -35,6 +35,9 @@ def checked(given: object) -> str:
     if len(text) > LONGEST:
         raise AddressError(f"the address is longer than {LONGEST} characters")
     local, at, domain = text.rpartition("@")
+    if "=?" in local:
+        # Mail programs read `=?utf-8?q?...?=` in a header as other characters: another recipient.
+        raise AddressError("this is not an e-mail address we can write to")
     if not at or len(local) > LONGEST_LOCAL or not _LOCAL.fullmatch(local):
         raise AddressError("this is not an e-mail address we can write to")
     address = f"{local}@{_domain(domain)}"

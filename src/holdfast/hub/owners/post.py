@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Protocol
 
+from holdfast.core.errors import NoSpaceError
 from holdfast.core.files import write_whole
 from holdfast.hub.config import HubConfig, SmtpConfig
 from holdfast.hub.owners.addresses import checked
@@ -88,6 +89,8 @@ class FolderPost:
             write_whole(self.folder / f"{name}.eml", message.as_bytes(), mode=0o600)
         except OSError as error:
             raise LaterError(f"the mail folder cannot be written: {error.strerror}") from error
+        except NoSpaceError as error:
+            raise LaterError("there is no space left for the mail folder") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

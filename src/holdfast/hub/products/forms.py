@@ -5,9 +5,8 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
+from holdfast.hub.products.services import LARGEST_PROFILE_BYTES
 from holdfast.product import ProfileError, parse
-
-LARGEST_PROFILE_BYTES = 1 << 20
 
 
 class ProfileForm(forms.Form):

@@ -8,6 +8,8 @@ from holdfast.hub.products.models import Product
 from holdfast.hub.staff.services import record
 from holdfast.product import parse
 
+LARGEST_PROFILE_BYTES = 1 << 20
+
 
 @transaction.atomic
 def take_profile(content: bytes, *, by: str) -> Product:

@@ -13,22 +13,26 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
 from holdfast.core.clock import now
+from holdfast.core.errors import HoldfastError
 from holdfast.hub.config import HubConfig
-from holdfast.hub.errors import BadRequestError, UploadError
+from holdfast.hub.errors import BadRequestError, TooLargeError, UploadError
 from holdfast.hub.moments import now_ms, to_ms
-from holdfast.hub.products.services import take_profile
+from holdfast.hub.products.services import LARGEST_PROFILE_BYTES, take_profile
 from holdfast.hub.releases.models import Artifact, Release
 from holdfast.hub.releases.uploads import Uploads
 from holdfast.hub.staff.models import Entry
 from holdfast.hub.staff.services import SYSTEM, record
+from holdfast.hub.state import alone
 from holdfast.product import parse
 from holdfast.updates import release as signed
 from holdfast.updates.client import NAME
 from holdfast.updates.digests import Digests, digests_of
+from holdfast.updates.errors import WrongProductError
 from holdfast.updates.online import OnlineKeys
 from holdfast.updates.repository import Repository
 
@@ -36,6 +40,7 @@ PROFILE = "product.toml"
 TRUSTED = "repository.trusted"
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _PATH_PARTS = 3
+log = structlog.get_logger()
 
 
 def online_keys(config: HubConfig) -> OnlineKeys:
@@ -44,9 +49,10 @@ def online_keys(config: HubConfig) -> OnlineKeys:
     Raises:
         KeyFileError: They are there and cannot be used.
     """
-    if any(config.online_keys.glob("*.pem")):
-        return OnlineKeys.load(config.online_keys)
-    return OnlineKeys.make(config.online_keys)
+    with alone(config):
+        if any(config.online_keys.glob("*.pem")):
+            return OnlineKeys.load(config.online_keys)
+        return OnlineKeys.make(config.online_keys)
 
 
 def repository() -> Repository:
@@ -106,6 +112,7 @@ def publish(metadata: Mapping[str, bytes], files: Mapping[str, str], *, by: str)
     Raises:
         UploadError: A file that it names was not uploaded.
         ProfileError: The profile in it has faults.
+        WrongProductError: The profile in it is of another product.
         UpdateError: A signature, digest, version or name is not right.
     """
     _must_be_names(metadata)
@@ -114,14 +121,29 @@ def publish(metadata: Mapping[str, bytes], files: Mapping[str, str], *, by: str)
         if not uploads().has(sha256):
             raise UploadError(f"the file for {path} has not been uploaded")
         if path.endswith(f"/{PROFILE}"):
-            # A release whose profile nobody can read must not get into the signed lists.
-            parse(uploads().path(sha256).read_bytes())
+            _must_describe(uploads().path(sha256), path.split("/")[0])
     with tempfile.TemporaryDirectory(dir=settings.HUB.state, prefix="bundle-") as folder:
         _lay_out(Path(folder), metadata, files)
         published = repository().publish(Path(folder), online=online_keys(settings.HUB), now=now())
     stored = enter(published, by=by)
     uploads().drop(set(files.values()))
     return stored
+
+
+def _must_describe(profile: Path, product: str) -> None:
+    """Refuse a profile that nobody can read, or of another product, before lists name it.
+
+    Whoever signs for one product has no say in what the hub believes about another.
+    """
+    with profile.open("rb") as file:
+        content = file.read(LARGEST_PROFILE_BYTES + 1)
+    if len(content) > LARGEST_PROFILE_BYTES:
+        raise TooLargeError(f"a product profile has up to {LARGEST_PROFILE_BYTES} bytes")
+    described = parse(content).identity.product
+    if described != product:
+        error = WrongProductError(f"The profile in this release of {product} is of {described}.")
+        error.hint = f"Build the release again with the product.toml of {product}."
+        raise error
 
 
 def enter(published: signed.Release, *, by: str) -> Release:
@@ -141,6 +163,7 @@ def enter(published: signed.Release, *, by: str) -> Release:
 @transaction.atomic
 def _enter(published: signed.Release, place: Path, digests: Digests, *, by: str) -> Release:
     profile = place.with_name(f"{published.profile_sha256}.{PROFILE}")
+    _must_describe(profile, published.product)
     product = take_profile(profile.read_bytes(), by=by)
     stored, made = Release.objects.get_or_create(
         product=product,
@@ -187,7 +210,11 @@ def recover() -> None:
     config: HubConfig = settings.HUB
     online_keys(config)
     uploads().sweep()
-    for leftover in (*config.state.glob("bundle-*"), *config.uploads.glob("*.part")):
+    unfinished = (
+        *config.state.glob("bundle-*"),
+        *config.state.glob(f".{config.online_keys.name}.*"),
+    )
+    for leftover in (*unfinished, *config.uploads.glob("*.part")):
         if leftover.is_dir():
             shutil.rmtree(leftover)
         else:
@@ -199,7 +226,11 @@ def recover() -> None:
     if not Entry.objects.filter(what=TRUSTED).exists():
         _note_trust(by=SYSTEM)
     for published in place.releases():
-        enter(published, by=SYSTEM)
+        try:
+            enter(published, by=SYSTEM)
+        except HoldfastError as error:
+            # One release that does not fit must not keep the hub from serving all others.
+            log.error("release.not_entered", release=published.path, reason=str(error))  # noqa: TRY400
 
 
 def _must_be_names(metadata: Mapping[str, bytes]) -> None:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from holdfast.core.errors import NoSpaceError
@@ -18,6 +19,10 @@ PART = ".part"
 # What must stay free for the database and the signed lists.
 RESERVE_BYTES = 64 << 20
 KEPT_S = 24 * 3600
+# Together the files that wait may be so many times as long as the largest: an image, what belongs
+# to it, and a second try. One token cannot fill the disk.
+WAITING_MOST = 3
+_ROOM = Lock()
 
 
 class Uploads:
@@ -60,10 +65,7 @@ class Uploads:
             NoSpaceError: There is no room for it.
         """
         place = self.path(sha256)
-        self._must_fit(size_bytes)
-        self.sweep()
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=PART)
-        part = Path(name)
+        handle, part = self._reserved(size_bytes)
         try:
             with full_disk_named(place), os.fdopen(handle, "wb") as file:
                 found, length = _copy(stream, file, size_bytes)
@@ -76,11 +78,32 @@ class Uploads:
             raise
         sync_folder(self.folder)
 
+    def _reserved(self, size_bytes: int) -> tuple[int, Path]:
+        """Take the room for a file at once, so that files which come together do not share it."""
+        with _ROOM:
+            self.sweep()
+            self._must_fit(size_bytes)
+            handle, name = tempfile.mkstemp(dir=self.folder, suffix=PART)
+            try:
+                if size_bytes:
+                    with full_disk_named(self.folder):
+                        os.posix_fallocate(handle, 0, size_bytes)
+            except BaseException:
+                os.close(handle)
+                Path(name).unlink()
+                raise
+        return handle, Path(name)
+
     def _must_fit(self, size_bytes: int) -> None:
         if size_bytes > self.limit_bytes:
             error = TooLargeError(f"files up to {self.limit_bytes} bytes are taken here")
             error.hint = "Make the file smaller, or raise `upload_limit_bytes` in hub.toml."
             raise error
+        waiting = sum(_size_of(path) for path in self.folder.iterdir())
+        if waiting + size_bytes > WAITING_MOST * self.limit_bytes:
+            crowded = NoSpaceError(f"files of {waiting} bytes wait for a release already")
+            crowded.hint = "Publish what they belong to; what nobody publishes goes after a day."
+            raise crowded
         if shutil.disk_usage(self.folder).free < size_bytes + RESERVE_BYTES:
             raise NoSpaceError(f"the hub's disk has no room for {size_bytes} bytes")
 
@@ -96,6 +119,13 @@ class Uploads:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _must_be_whole(length: int, size_bytes: int) -> None:

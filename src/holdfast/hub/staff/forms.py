@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from holdfast.hub.staff.models import Account
-from holdfast.hub.staff.services import PLAIN_NAME, normalised
+from holdfast.hub.staff.services import PLAIN_NAME, SYSTEM, normalised
 
 LONGEST_PASSWORD = 512
 
@@ -72,7 +72,8 @@ class AccountForm(_NewPasswordForm):
     def clean_name(self) -> str:
         """Refuse a name that is taken."""
         name = str(self.cleaned_data["name"])
-        if Account.objects.filter(name=name).exists():
+        # What the hub itself does stands under that name in the audit trail.
+        if name == SYSTEM or Account.objects.filter(name=name).exists():
             raise ValidationError(_("This name is taken."))
         return name
 

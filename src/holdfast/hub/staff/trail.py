@@ -19,7 +19,7 @@ import structlog
 
 from holdfast.core.errors import HoldfastError, UsageError
 from holdfast.core.files import write_whole
-from holdfast.hub.staff.models import Entry
+from holdfast.hub.staff.models import Entry, SetupLink
 
 FIRST = "0" * 64
 log = structlog.get_logger()
@@ -151,6 +151,9 @@ def verify(path: Path, *, expected: Head | None = None) -> Head:
     lost = max((mark.seq for mark in marks), default=0)
     if lost > head.seq:
         raise TrailError(f"entries {head.seq + 1} to {lost} were cut off")
+    if not head.seq and SetupLink.objects.exists():
+        # Nobody has an account without a link, and no link is made without an entry.
+        raise TrailError("every entry is gone, and the hub was in use")
     if head.seq and read_head(path) is None:
         raise TrailError(f"the head file {path} is gone, so a cut-off end could not be noticed")
     return head

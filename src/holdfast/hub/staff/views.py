@@ -10,7 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from holdfast.hub.staff import overview, queries, services
+from holdfast.hub.staff import overview, queries, services, visitors
 from holdfast.hub.staff.forms import AccountForm, LoginForm, PasswordForm, TokenForm
 from holdfast.hub.staff.models import Account, ApiToken
 
@@ -44,7 +44,7 @@ def login(request: HttpRequest) -> HttpResponse:
     """Show the login page, and log in when it comes back filled in."""
     form = LoginForm(request.POST or None)
     if form.is_valid():
-        address = request.META.get("REMOTE_ADDR", "")
+        address = visitors.address_of(request)
         account = services.check_password(**form.cleaned_data, address=address)
         if account is not None:
             auth.login(request, account)
