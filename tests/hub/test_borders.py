@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from holdfast.hub.config import HubConfig
 from holdfast.hub.fleet.events import handle_events
 from holdfast.hub.fleet.models import Device, Event
 from holdfast.hub.fleet.services import offer
@@ -285,6 +287,23 @@ def test_a_trail_that_is_gone_is_not_called_whole(ada: object) -> None:
     settings.HUB.trail_head.unlink()
     with pytest.raises(trail.TrailError, match="every entry is gone"):
         trail.verify(settings.HUB.trail_head)
+
+
+def test_a_new_hub_knows_nobody_and_has_no_secret_of_the_factory(db: Path) -> None:
+    hub = HubConfig()
+    assert (hub.smtp, hub.mail_folder) == (None, None)
+    with closing(sqlite3.connect(db / "hub.sqlite3")) as new:
+        tables = [
+            row[0] for row in new.execute("SELECT name FROM sqlite_master WHERE type='table'")
+        ]
+        filled = {
+            table
+            for table in tables
+            if new.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]  # noqa: S608 - ours
+        }
+    # Django's own lists of what there is; neither accounts nor tokens nor addresses.
+    assert filled <= {"django_migrations", "django_content_type", "auth_permission",
+                      "sqlite_sequence"}  # fmt: skip
 
 
 def test_tokens_are_kept_as_digests(token: str) -> None:

@@ -127,15 +127,20 @@ def test_a_killed_publisher_leaves_the_old_or_the_new(world: World) -> None:
         started, go = os.pipe()
         child = os.fork()
         if child == 0:
-            os.write(go, b"x")
-            Repository(place).publish(folder, online=world.online, now=world.now)
-            os._exit(0)
+            # Whatever happens, the child must not go on as a second test run.
+            try:
+                os.write(go, b"x")
+                Repository(place).publish(folder, online=world.online, now=world.now)
+            finally:
+                os._exit(0)
         os.read(started, 1)
         timer = threading.Timer(0.004 * number, os.kill, (child, signal.SIGKILL))
         timer.start()
-        _, status = os.waitpid(child, 0)
+        # Until the timer is done the child's number must not be free for another process.
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
         timer.cancel()
         timer.join()
+        _, status = os.waitpid(child, 0)
         outcomes.add(os.WIFSIGNALED(status))
         copy = Repository(place)
         assert str(world.newest(copy, f"seen-{number}").version) in {"1.0", "1.1"}

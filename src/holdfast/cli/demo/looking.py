@@ -1,5 +1,6 @@
 """How the tour looks at pages and mails."""
 
+import secrets
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -8,7 +9,9 @@ from holdfast.cli.demo.report import must, until
 from holdfast.cli.demo.site import DEVICE
 from holdfast.cli.demo.visitor import Page, VisitError, Visitor
 
-OWNER = ("ada", "tour: a password for the owner")
+# Made anew for each tour, as every password of a demonstration.
+OWNER = ("ada", secrets.token_urlsafe(18))
+STAFF = ("grace", secrets.token_urlsafe(18))
 _OWNER_TIMEOUT_S = 30.0
 _WRONG = 400
 

@@ -18,6 +18,7 @@ from holdfast.cli.demo.attacks import Attacks
 from holdfast.cli.demo.faults import FaultyNetwork
 from holdfast.cli.demo.looking import (
     OWNER,
+    STAFF,
     around,
     choose_hours,
     having,
@@ -34,7 +35,6 @@ from holdfast.cli.demo.visitor import Visitor, links_in
 from holdfast.core.errors import HoldfastError
 from holdfast.core.process import run as run_program
 
-_STAFF = ("grace", "tour: a password for staff only")
 _ADDRESS = "ada@example.org"
 _COMMAND_TIMEOUT_S = 60.0
 _INSTALL_TIMEOUT_S = 60.0
@@ -132,7 +132,7 @@ class _Tour:
     def _staff_account(self, step: Step) -> None:
         log = self.site.supervisor.log_of("hub").read_text()
         link = [each for each in links_in(log) if "/setup/" in each][-1]
-        name, password = _STAFF
+        name, password = STAFF
         page = self.staff.get(link)
         page = self.staff.submit(
             page, press="Make the account", name=name, password=password, again=password
