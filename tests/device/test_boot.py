@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def on_trial(folder: Path, version: str = "1.1", tries_left: int = state.TRIES) 
     before = state.read(boot_file(folder))
     state.write(
         boot_file(folder),
-        replace(before.with_slot("b", slot), trying="b", tries_left=tries_left),
+        before.with_slot("b", slot)._replace(trying="b", tries_left=tries_left),
     )
 
 

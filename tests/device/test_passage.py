@@ -23,6 +23,32 @@ seen = subprocess.run(cat, capture_output=True).stdout.decode()
 print(json.dumps({"trouble": trouble, "seen": seen, "there": os.listdir(base)}))
 """
 
+# In a world of mounts of its own, shared or not, with another process that looks on from outside.
+BELOW_CHROOT = """
+import ctypes, errno, json, os, sys
+from pathlib import Path
+from holdfast.device import passage
+closed = Path(sys.argv[1])
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.unshare(0x00020000) == 0
+assert libc.mount(b"none", b"/", None, (1 << 14) | (1 << 20 if sys.argv[2] == "1" else 1 << 18),
+                  None) == 0
+ask, tell = os.pipe(), os.pipe()
+if os.fork() == 0:
+    os.read(ask[0], 1)
+    os.write(tell[1], json.dumps(os.listdir(closed)).encode())
+    os._exit(0)
+real = passage._mount
+def mount(source, place, kind, flags, options):
+    if place == Path("/"):
+        raise OSError(errno.EINVAL, "as below chroot")
+    real(source, place, kind, flags, options)
+passage._mount = mount
+trouble = passage.open_up([closed / "device"])
+os.write(ask[1], b"x")
+print(json.dumps([trouble, os.listdir(closed), json.loads(os.read(tell[0], 1000))]))
+"""
+
 
 def test_open_folders_are_left_alone(tmp_path: Path) -> None:
     assert passage.closed_above(Path("/usr/bin")) is None
@@ -46,3 +72,42 @@ def test_a_stranger_passes_but_sees_nothing_else(tmp_path: Path) -> None:
     assert told == {"trouble": [], "seen": "reached", "there": ["deep"]}
     assert (base / "deep/device/new").read_text() == "kept"
     assert Path("/proc/self/mountinfo").read_text() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take a view of its own")
+@pytest.mark.servers
+@pytest.mark.parametrize("umask", [0o000, 0o077], ids=oct)
+def test_folders_in_between_are_passable_and_nobody_else_s_whatever_the_umask(
+    tmp_path: Path, umask: int
+) -> None:
+    base = tmp_path / "closed"
+    (base / "deep/device").mkdir(parents=True)
+    (base / "deep/device/file").write_text("reached")
+    base.chmod(0o700)
+    look = f"import os; os.umask({umask})\n{LOOK}\nprint(oct((base / 'deep').stat().st_mode))"
+    look = look.replace('base / "deep", ', "")
+    done = run([sys.executable, "-c", look, base, STRANGER], timeout_s=30)
+    told, mode = done.stdout.decode().splitlines()
+    assert json.loads(told)["seen"] == "reached"
+    assert mode == "0o40711"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take a view of its own")
+@pytest.mark.servers
+@pytest.mark.parametrize("shared", [True, False])
+def test_below_chroot_nothing_is_covered_that_others_would_see(
+    tmp_path: Path, *, shared: bool
+) -> None:
+    """There the kernel cannot be told to keep mounts private; a fresh folder tells what it does."""
+    closed = tmp_path / "closed"
+    (closed / "device").mkdir(parents=True)
+    (closed / "device/file").write_text("reached")
+    closed.chmod(0o700)
+    done = run([sys.executable, "-c", BELOW_CHROOT, closed, str(int(shared))], timeout_s=30)
+    trouble, here, others = json.loads(done.stdout)
+    assert here == ["device"]
+    assert others == ["device"]
+    if shared:
+        assert "others would see it" in trouble[0] or "no way round it" in trouble[0]
+    else:
+        assert trouble == []

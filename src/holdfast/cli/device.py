@@ -30,7 +30,7 @@ from holdfast.hardening.verbs import (
 
 app = typer.Typer(help="Make, run and inspect a device on this machine.", no_args_is_help=True)
 
-MIB = 1 << 20
+_MEGABYTE = 1_000_000
 _INTRODUCTION = """# Verbs that cross a privilege border on the device
 
 <!-- Made by `holdfast device verbs` from `holdfast.hardening.verbs`; do not edit. -->
@@ -113,10 +113,10 @@ def _show(told: dict[str, Any]) -> None:
     console.print(slots)
     processes = Table("process", "pid", "user", "memory", box=None, padding=(0, 2, 0, 0))
     for process in told["processes"]:
-        size = f"{process['rss_bytes'] / MIB:.1f} MB" if process["running"] else "-"
+        size = f"{process['rss_bytes'] / _MEGABYTE:.1f} MB" if process["running"] else "-"
         pid = str(process["pid"]) if process["running"] else "-"
         processes.add_row(process["name"], pid, str(process["uid"]), size)
-    processes.add_row("together", "", "", f"{told['rss_bytes'] / MIB:.1f} MB")
+    processes.add_row("together", "", "", f"{told['rss_bytes'] / _MEGABYTE:.1f} MB")
     console.print(processes)
     missing = [
         f"{process['name']}: {words}"

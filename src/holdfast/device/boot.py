@@ -5,7 +5,6 @@ Standard library only.
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from holdfast.core.errors import HoldfastError, NoSpaceError
@@ -45,19 +44,19 @@ def choose(folder: Path) -> BootState:
     except StateError as error:
         found = recover(folder)
         note = f"{error}; the state was found again from the slots"
-    found = replace(_tidied(folder, found), note=note, boot_id=os.urandom(16).hex())
+    found = _tidied(folder, found)._replace(note=note, boot_id=os.urandom(16).hex())
     if found.trying is None:
-        return _noted(folder, replace(found, booted=found.good))
+        return _noted(folder, found._replace(booted=found.good))
     if not found.tries_left:
         reason = f"it did not prove itself in {state.TRIES} starts"
         given_up = found.given_up(found.trying, reason)
-        return _noted(folder, replace(given_up, booted=found.good))
-    trying = replace(found, booted=found.trying, tries_left=found.tries_left - 1)
+        return _noted(folder, given_up._replace(booted=found.good))
+    trying = found._replace(booted=found.trying, tries_left=found.tries_left - 1)
     try:
         state.write(boot_file(folder), trying)
     except NoSpaceError:
         # A try that cannot be counted might be repeated for ever.
-        return replace(found, booted=found.good, note="disk full: the new version was not tried")
+        return found._replace(booted=found.good, note="disk full: the new version was not tried")
     return trying
 
 
@@ -86,7 +85,7 @@ def recover(folder: Path) -> BootState:
     slots = {name: Slot(reason=_CUT_OFF) for name in NAMES}
     for name, record in found.items():
         kept = "good" if record.confirmed or name == good else "ready"
-        slots[name] = replace(record.slot, state="good" if kept == "good" else "ready", reason="")
+        slots[name] = record.slot._replace(state="good" if kept == "good" else "ready", reason="")
     floors = [record.slot.floor for record in found.values() if record.confirmed]
     return BootState(good=good, slots=slots, floor=state.highest("0.0", *floors))
 
@@ -119,7 +118,7 @@ def _tidied(folder: Path, found: BootState) -> BootState:
             lost = Slot(state="empty", reason="its files are gone")
             found = found.with_slot(name, lost)
             if found.trying == name:
-                found = replace(found, trying=None, tries_left=0)
+                found = found._replace(trying=None, tries_left=0)
     return found
 
 
@@ -127,5 +126,5 @@ def _noted(folder: Path, found: BootState) -> BootState:
     try:
         state.write(boot_file(folder), found)
     except NoSpaceError:
-        return replace(found, note="disk full: this start could not be noted")
+        return found._replace(note="disk full: this start could not be noted")
     return found

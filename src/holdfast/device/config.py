@@ -1,45 +1,33 @@
-"""What `device.toml` says, and where things lie in the folder of a device.
+"""What `device.toml` says: read once by the launcher, and by the commands for people."""
 
-The launcher reads it once and hands the broker its few settings as JSON; agent, auth and gui
-read it themselves.
-"""
-
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from holdfast.core import config
 from holdfast.core.limits import Between, Length, Matching
+from holdfast.device import settings
+from holdfast.device.settings import Settings
 
-Uid = Annotated[int, Between(1, 2**31 - 1)]
-"""Never 0: no process may become root by a slip in a file."""
-
+_Uid = Annotated[int, Between(1, 2**31 - 1)]  # never 0: nothing becomes root by a slip in a file
 _ADDRESS = r"[0-9A-Za-z.:\[\]-]{1,80}:[0-9]{1,5}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Uids:
-    """Numeric ids of the processes; they need no names in /etc/passwd.
+class UidsTable:
+    """The table `uids`: numeric ids of the processes when the device is started as root."""
 
-    Attributes:
-        sockets: Group that may reach the broker's socket.
-        verifier: Child of the broker that verifies releases.
-        agent: Polls the hub, downloads; holds the device's token.
-        auth: Holds the hashes of passwords.
-        gui: Serves the owner's pages.
-        page: Serves the running slot's own web page.
-    """
-
-    sockets: Uid = 61000
-    verifier: Uid = 61001
-    agent: Uid = 61002
-    auth: Uid = 61003
-    gui: Uid = 61004
-    page: Uid = 61005
+    sockets: _Uid = 61000
+    verifier: _Uid = 61001
+    agent: _Uid = 61002
+    auth: _Uid = 61003
+    gui: _Uid = 61004
+    page: _Uid = 61005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceConfig:
-    """Settings of one device.
+class DeviceFile:
+    """The keys of `device.toml`.
 
     Attributes:
         controller_id: Name under which the hub knows the device.
@@ -69,63 +57,17 @@ class DeviceConfig:
     idle_s: Annotated[int, Between(1, 3600)] = 30
     image_bytes: Annotated[int, Between(1 << 20, 1 << 40)] = 1 << 30
     folder: Path = Path()
-    uids: Uids = field(default_factory=Uids)
-
-    @property
-    def factory(self) -> Path:
-        """What the device was made with: root.json, product.toml, setup-code.hash, token."""
-        return self.folder / "factory"
-
-    @property
-    def token_file(self) -> Path:
-        """The device's token for the gateway; the agent alone can read it."""
-        return self.factory / "token"
-
-    @property
-    def setup_code_file(self) -> Path:
-        """Hash of the one-time set-up code; auth alone can read it."""
-        return self.factory / "setup-code.hash"
-
-    @property
-    def staging(self) -> Path:
-        """Where the agent puts `artifact` and `metadata/` for the broker to fetch."""
-        return self.folder / "agent" / "staging"
-
-    @property
-    def run(self) -> Path:
-        """Sockets and what lives until the next start."""
-        return self.folder / "run"
-
-    @property
-    def broker_socket(self) -> Path:
-        """Socket of the broker."""
-        return self.run / "broker.sock"
-
-    @property
-    def agent_socket(self) -> Path:
-        """Socket of the agent."""
-        return self.run / "agent.sock"
-
-    @property
-    def auth_socket(self) -> Path:
-        """Socket of auth."""
-        return self.run / "auth.sock"
-
-    @property
-    def page_file(self) -> Path:
-        """JSON `{"host", "port"}` of the running slot's web page, written by the launcher."""
-        return self.run / "page.json"
+    uids: UidsTable = field(default_factory=UidsTable)
 
 
-def read(path: Path) -> DeviceConfig:
+def read(path: Path) -> Settings:
     """Read `device.toml`; every relative path in it counts from its own folder.
 
     Raises:
         HoldfastError: The file is missing or faulty; the message names every fault.
     """
     path = path.resolve()
-    from holdfast.core import config  # noqa: PLC0415 - costs a resident process 3 MB otherwise
-
-    loaded = config.load(path, DeviceConfig)
-    folder = path.parent / loaded.folder
-    return replace(loaded, folder=folder, product=path.parent / loaded.product)
+    told = asdict(config.load(path, DeviceFile))
+    told["folder"] = path.parent / told["folder"]
+    told["product"] = path.parent / told["product"]
+    return Settings(**{**told, "uids": settings.Uids(**told["uids"])})

@@ -14,9 +14,10 @@ import socket
 import struct
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from holdfast.core.errors import HoldfastError
 from holdfast.device import landlock, seccomp
@@ -24,10 +25,12 @@ from holdfast.device import landlock, seccomp
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
+    "HOME": "/nonexistent",  # or Python asks the system's user database, which stays in memory
     "MALLOC_ARENA_MAX": "1",  # a second thread must not cost a second heap
 }
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 1, 2, 4, 8, 32
 _MS_BIND, _MS_REC, _MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
@@ -65,8 +68,7 @@ def program_folders() -> tuple[Path, ...]:
     return (*(Path(name) for name in (*system, *special)), *sorted(prefixes), package)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Walls:
+class Walls(NamedTuple):
     """What one program may do; everything else is refused by the kernel.
 
     Attributes:
@@ -77,6 +79,8 @@ class Walls:
         connect: TCP ports it may connect to; None for all.
         bind: TCP ports it may listen on.
         families: Kinds of sockets it may make.
+        datagrams: Whether internet sockets other than TCP are among them; Landlock knows only TCP.
+        children: Whether it may start processes, which might outlive it.
         read: Files and folders it may read, beside those every program needs.
         write: Folders it may write.
         run: Files and folders it may read and execute, beside those every program needs.
@@ -91,15 +95,16 @@ class Walls:
     connect: tuple[int, ...] | None = ()
     bind: tuple[int, ...] = ()
     families: tuple[socket.AddressFamily, ...] = (socket.AF_UNIX,)
+    datagrams: bool = False
+    children: bool = False
     read: tuple[Path, ...] = ()
     write: tuple[Path, ...] = ()
     run: tuple[Path, ...] = ()
     root: Path | None = None
-    limits: Mapping[int, int] = field(default_factory=dict)
+    limits: Mapping[int, int] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(NamedTuple):
     """A running program.
 
     Attributes:
@@ -109,6 +114,21 @@ class Started:
 
     pid: int
     missing: tuple[str, ...]
+
+
+def adopt_orphans() -> None:
+    """Become the parent of whatever a child of this process leaves behind when it ends."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children() -> list[int]:
+    """Find the processes whose parent this one is; it must have a single thread.
+
+    Raises:
+        OSError: The kernel does not say.
+    """
+    me = os.getpid()
+    return [int(pid) for pid in Path(f"/proc/{me}/task/{me}/children").read_text().split()]
 
 
 def _die_with(parent: int) -> None:
@@ -138,6 +158,8 @@ def put_up(walls: Walls, *, parent: int) -> list[str]:
         missing.append("it shares the network of the machine: no network namespace")
     if walls.root is not None:
         missing += _change_root(walls.root)
+    else:
+        os.chdir("/")  # a folder that it was started in is open to it, however closed those above
     rules = landlock.prepare(
         run=(*program_folders(), *walls.run) if walls.root is None else (Path("/"),),
         read=walls.read,
@@ -158,7 +180,7 @@ def put_up(walls: Walls, *, parent: int) -> list[str]:
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         missing.append("setuid programs work: no_new_privs was refused")
     missing += landlock.enforce(rules)
-    missing += seccomp.enforce(walls.families)
+    missing += seccomp.enforce(walls.families, children=walls.children, datagrams=walls.datagrams)
     return missing
 
 

@@ -17,6 +17,8 @@ from holdfast.device.broker import state, tree
 from holdfast.device.broker.state import BootState, Slot, SlotRecord
 from holdfast.device.broker.unpack import unpack
 from holdfast.device.launcher import plan_of
+from holdfast.updates import inspection
+from holdfast.updates.errors import UpdateError
 
 _SHORTEST_TOKEN = 16
 _LONGEST_FILE_BYTES = 1 << 20
@@ -69,7 +71,8 @@ def make(order: Order) -> str:
         HoldfastError: Something given is faulty, or the disk is full.
     """
     _check(order)
-    fresh = order.folder.with_name(f".{order.folder.name}.new")
+    # The program that unpacks has another working folder: a relative path would mislead it.
+    fresh = order.folder.absolute().with_name(f".{order.folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         code = _make(order, fresh)
@@ -95,6 +98,20 @@ def _check(order: Order) -> None:
     for path in (order.root, order.image):
         if not path.is_file():
             raise UsageError(f"there is no file {path}")
+    _must_be_root(order.root)
+
+
+def _must_be_root(path: Path) -> None:
+    """Refuse a root of trust with which the device could never be updated."""
+    try:
+        root = inspection.parse(path.read_bytes(), kind="root")
+        inspection.must_be_signed(root, inspection.delegation_of(root, "root"))
+    except (OSError, UpdateError) as error:
+        wrong = UsageError(f"{path} is no root of trust: {error}")
+        wrong.hint = (
+            "Give the file 1.root.json that `holdfast keys init` made, with all signatures."
+        )
+        raise wrong from error
 
 
 def _make(order: Order, folder: Path) -> str:

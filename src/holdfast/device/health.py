@@ -30,6 +30,7 @@ class Health:
     Attributes:
         state: `waiting`, `healthy` or `unhealthy`.
         reason: Why it is unhealthy, in words.
+        pid: Process of the check that is under way; 0 if none is.
     """
 
     def __init__(
@@ -45,14 +46,14 @@ class Health:
         self._deadline = now + plan.health_s
         self._next = now
         self._checks = 0
-        self._pid = 0
+        self.pid = 0
         self._check_deadline = 0.0
         self._output = -1
         self._confirmed = False
 
     def due(self) -> float | None:
         """Say when to look again; None for never."""
-        if self._pid:
+        if self.pid:
             return min(self._check_deadline, self._deadline)
         if self.state == "waiting":
             return min(self._next, self._deadline)
@@ -62,9 +63,9 @@ class Health:
 
     def look(self, now: float) -> None:
         """Do what is due; never waits for more than a moment."""
-        if self._pid:
+        if self.pid:
             if now >= min(self._check_deadline, self._deadline):
-                _kill(self._pid)  # its end is noticed like any other
+                _kill(self.pid)  # its end is noticed like any other
             return
         if self.state != "waiting" or now < min(self._next, self._deadline):
             return
@@ -84,16 +85,16 @@ class Health:
         self._output = os.memfd_create("health", os.MFD_CLOEXEC)
         try:
             fds = {1: self._output, 2: self._output}
-            self._pid = start(self._check.command, self._check.walls, fds=fds).pid
+            self.pid = start(self._check.command, self._check.walls, fds=fds).pid
         except StartError as error:
             self._failed(str(error))
         self._check_deadline = now + _CHECK_S
 
     def ended(self, pid: int, code: int) -> bool:
         """Take the end of the slot's check; false if the process is somebody else."""
-        if pid != self._pid:
+        if pid != self.pid:
             return False
-        self._pid = 0
+        self.pid = 0
         if code == 0:
             self._is("healthy", "")
         else:
@@ -132,10 +133,10 @@ class Health:
 
     def stop(self) -> None:
         """End a check that is under way."""
-        if self._pid:
-            _kill(self._pid)
-            os.waitpid(self._pid, 0)
-            self._pid = 0
+        if self.pid:
+            _kill(self.pid)
+            os.waitpid(self.pid, 0)
+            self.pid = 0
         if self._output >= 0:
             os.close(self._output)
             self._output = -1

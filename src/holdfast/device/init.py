@@ -13,13 +13,15 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from holdfast.core.errors import BusyError, HoldfastError, PortTakenError
+from holdfast.core.files import full_disk_named
 from holdfast.device import boot, layout, services
 from holdfast.device.broker import wire
 from holdfast.device.broker.settings import ASK_RESTART, CONTROL_FD
 from holdfast.device.broker.state import BootState
-from holdfast.device.confine import StartError, start
+from holdfast.device.confine import StartError, adopt_orphans, children, start
 from holdfast.device.health import Health
 from holdfast.device.services import Plan, Service
 
@@ -29,6 +31,9 @@ _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 10.0
 _SOCKET_MODE = 0o660
+_BACKLOG = 64
+_LOCK_S = 1.0
+_TIDY_EVERY_S = 60.0
 
 
 def run(text: str) -> None:
@@ -41,19 +46,38 @@ def run(text: str) -> None:
         BusyError: The device runs already.
         BootError: Neither slot holds a whole system.
         PortTakenError: Another program listens where the owner's pages should be.
+        NoSpaceError: The disk is full, and something is missing that must be made.
     """
     plan = services.unpack(text)
     os.umask(0o022)
-    layout.arrange(plan)
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    lock = os.open(plan.folder / "run" / layout.LOCK, flags, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        busy = BusyError(f"the device in {plan.folder} runs already")
-        busy.hint = "Stop the other launcher first."
-        raise busy from error
-    Launcher(plan).run()
+    os.chdir("/")
+    adopt_orphans()
+    with full_disk_named(plan.folder):
+        layout.arrange(plan)
+        _lock(plan.folder)
+        launcher = Launcher(plan)
+    launcher.run()
+
+
+def _lock(folder: Path) -> None:
+    """Hold the folder for as long as this process lives."""
+    path = folder / "run" / layout.LOCK
+    # Nobody else may open it: whoever can, could hold it and keep the device from starting.
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(lock, 0o600)
+    deadline = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            # The status command holds it for a moment to see whether a launcher does.
+            if time.monotonic() > deadline:
+                busy = BusyError(f"the device in {folder} runs already")
+                busy.hint = "Stop the other launcher first."
+                raise busy from error
+            time.sleep(0.05)
+        else:
+            return
 
 
 class _Child:
@@ -87,6 +111,7 @@ class Launcher:
         self._health: Health | None = None
         self._told_health = ""
         self._state: BootState | None = None
+        self._next_tidy = 0.0
 
     def say(self, words: str) -> None:
         """Write a line of the boot log, for people."""
@@ -142,6 +167,8 @@ class Launcher:
             self.say(found.note)
         with suppress(BlockingIOError):
             os.read(self._control_read, 4096)  # asked of the start before this one
+        self._revive_sockets()
+        self._next_tidy = 0.0
         self._children = {
             "broker": _Child(
                 services.broker(plan),
@@ -159,6 +186,16 @@ class Launcher:
         )
         self._publish("page", {"host": plan.page_listen[0], "port": self._page_port})
         self._publish_health()
+
+    def _revive_sockets(self) -> None:
+        """Open again what a process shut down that had it in its hands."""
+        self._gui_socket.listen(_BACKLOG)
+        for name, listener in self._sockets.items():
+            poll = select.poll()
+            poll.register(listener, select.POLLRDHUP)
+            if poll.poll(0):
+                listener.close()
+                self._sockets[name] = self._unix(name)
 
     def _start_page(self, found: BootState) -> None:
         child = _Child(
@@ -193,11 +230,22 @@ class Launcher:
 
     def _log_of(self, name: str) -> int:
         path = self.plan.folder / "run" / "log" / f"{name}.log"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        with suppress(FileNotFoundError):
-            if path.stat().st_size > _LONGEST_LOG_BYTES:
-                path.replace(path.with_suffix(".1.log"))
-        return os.open(path, flags, 0o600)
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError:  # a full or failing disk is no reason to leave the device without it
+            return os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+
+    def _tidy_logs(self) -> None:
+        """Put the end of long logs aside and begin them anew; their writers append and go on."""
+        for name in self._children:
+            path = self.plan.folder / "run" / "log" / f"{name}.log"
+            with suppress(OSError):
+                if path.stat().st_size > _LONGEST_LOG_BYTES:
+                    with path.open("rb") as file:
+                        file.seek(-_LONGEST_LOG_BYTES, os.SEEK_END)
+                        end = file.read(_LONGEST_LOG_BYTES)
+                    os.truncate(path, 0)  # first: on a full disk the copy needs the space
+                    path.with_suffix(".1.log").write_bytes(end)
 
     def _pause(self, child: _Child, now: float) -> None:
         child.pid = 0
@@ -209,6 +257,9 @@ class Launcher:
         while not self._ending and not self._restart_asked:
             now = time.monotonic()
             self._start_due(now)
+            if now >= self._next_tidy:
+                self._tidy_logs()
+                self._next_tidy = now + _TIDY_EVERY_S
             broker = self._children["broker"]
             watched = [self._wake_read, self._control_read]
             if not broker.pid and now >= broker.next_start:
@@ -229,15 +280,16 @@ class Launcher:
             if not child.pid and child.service.name != "broker" and now >= child.next_start:
                 self._start(child)
 
-    def _patience(self, now: float) -> float | None:
-        moments = [
+    def _patience(self, now: float) -> float:
+        moments = [self._next_tidy]
+        moments += [
             child.next_start
             for child in self._children.values()
             if not child.pid and child.next_start > now
         ]
         if self._health is not None and (due := self._health.due()) is not None:
             moments.append(due)
-        return max(0.0, min(moments) - now) if moments else None
+        return max(0.0, min(moments) - now)
 
     def _reap(self) -> None:
         while True:
@@ -249,10 +301,29 @@ class Launcher:
                 return
             code = os.waitstatus_to_exitcode(status)
             if self._health is not None and self._health.ended(pid, code):
+                self._end_strays()
                 continue
             for child in self._children.values():
                 if child.pid == pid:
                     self._lost(child, code)
+
+    def _end_strays(self) -> None:
+        """End what processes left behind that have ended; it has become a child of this one."""
+        deadline = time.monotonic() + _STOP_S
+        while time.monotonic() < deadline:
+            known = {child.pid for child in self._children.values()}
+            if self._health is not None:
+                known.add(self._health.pid)
+            try:
+                strays = set(children()) - known
+            except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+                return
+            for pid in strays:
+                with suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+            if not strays:
+                return
 
     def _lost(self, child: _Child, code: int) -> None:
         now = time.monotonic()
@@ -265,6 +336,7 @@ class Launcher:
             how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
             self._pause(child, now)
             self.say(f"{name} {how}; it is started again in {child.next_start - now:g} s")
+        self._end_strays()
         self._publish_processes()
 
     def _judge(self) -> None:
@@ -302,6 +374,7 @@ class Launcher:
                 select.select([self._wake_read], [], [], 0.05)
                 with suppress(BlockingIOError):
                     os.read(self._wake_read, 4096)
+        self._end_strays()
         self._publish_processes()
 
     def _publish_processes(self) -> None:
@@ -346,7 +419,7 @@ def _tcp(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise PortTakenError(host=host, port=port) from error
         raise HoldfastError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    listener.listen(64)
+    listener.listen(_BACKLOG)
     return listener
 
 

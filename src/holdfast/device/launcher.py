@@ -13,6 +13,7 @@ from holdfast.device.layout import must_be_reachable
 from holdfast.device.services import Plan, pack
 
 _PORTS = {"http": 80, "https": 443}
+_LOOK = "Look whether the disk can be written, and who owns the folder of the device."
 
 
 def plan_of(config_file: Path) -> Plan:
@@ -25,14 +26,14 @@ def plan_of(config_file: Path) -> Plan:
 
     from holdfast import product  # noqa: PLC0415 - as above
     from holdfast.device import config  # noqa: PLC0415 - as above
+    from holdfast.device.settings import pack as pack_settings  # noqa: PLC0415 - as above
 
     settings = config.read(config_file)
     profile = product.read(settings.product)
     hub = urlsplit(settings.hub_url)
-    uids = settings.uids
-    named = {name: getattr(uids, name) for name in uids.__dataclass_fields__}
     return Plan(
         config=config_file.resolve(),
+        settings=pack_settings(settings),
         folder=settings.folder,
         product=profile.identity.product,
         hardware=settings.hardware,
@@ -42,7 +43,7 @@ def plan_of(config_file: Path) -> Plan:
         gui_listen=_address(settings.gui_listen),
         page_listen=_address(settings.page_listen),
         hub_port=hub.port or _PORTS.get(hub.scheme, 443),
-        uids=named if os.geteuid() == 0 else {},
+        uids=settings.uids._asdict() if os.geteuid() == 0 else {},
     )
 
 
@@ -85,6 +86,9 @@ def main() -> int:
         hint = f"\n{error.hint}" if error.hint else ""
         sys.stderr.write(f"[{error.code}] {error}{hint}\n")
         return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"[device-start] the device cannot be started: {error}\n{_LOOK}\n")
+        return 3
     return 0
 
 

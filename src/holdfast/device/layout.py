@@ -1,8 +1,8 @@
 """The folders of a device: who owns them, and who may look inside. Standard library only."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from holdfast.core.errors import HoldfastError
 from holdfast.device.services import Plan
@@ -18,8 +18,7 @@ class UnreachableFolderError(HoldfastError):
     exit_code = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
+class _Folder(NamedTuple):
     name: str
     owner: str
     mode: int

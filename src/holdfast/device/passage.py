@@ -12,7 +12,8 @@ Standard library only.
 import ctypes
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _CLONE_NEWNS = 0x00020000
@@ -49,12 +50,12 @@ def open_up(needed: Iterable[Path]) -> list[str]:
     if not by_closed:
         return []
     try:
-        private = _own_view()
+        with _witness() as others:
+            if not _own_view():
+                for closed in by_closed:
+                    _must_be_unseen(closed, others)
         for closed, paths in by_closed.items():
             _replace(closed, paths)
-            if not private and _seen_by_parent(closed):
-                _unmount(closed)
-                raise OSError(errno.EPERM, "others would see it")  # noqa: TRY301 - told below
     except OSError as error:
         names = ", ".join(str(closed) for closed in by_closed)
         return [f"{names} is closed to other users, and no way round it: {error.strerror}"]
@@ -69,11 +70,56 @@ def _replace(closed: Path, needed: list[Path]) -> None:
         for path, handle in handles.items():
             if path.exists():  # it lies in one that is there already
                 continue
-            path.mkdir(parents=True)
+            _make_passable(path, below=closed)
             _mount(f"/proc/self/fd/{handle}", path, None, _MS_BIND | _MS_REC, None)
     finally:
         for handle in handles.values():
             os.close(handle)
+
+
+def _make_passable(path: Path, *, below: Path) -> None:
+    """Make the folders of a path, for everybody to pass whatever the umask is."""
+    for above in reversed([path, *path.parents]):
+        if below in above.parents and not above.exists():
+            above.mkdir()
+            above.chmod(0o711)
+
+
+@contextmanager
+def _witness() -> Iterator[Path]:
+    """Keep a process in the view that this one has now; give what the kernel says it sees."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(write_end)
+        os.read(read_end, 1)  # until the other end is closed
+        os._exit(0)
+    os.close(read_end)
+    try:
+        yield Path(f"/proc/{pid}/mountinfo")
+    finally:
+        os.close(write_end)
+        os.waitpid(pid, 0)
+
+
+def _must_be_unseen(closed: Path, others: Path) -> None:
+    """Try with a fresh folder, which nobody misses, whether others see what is mounted there.
+
+    Raises:
+        OSError: They do, or it could not be tried.
+    """
+    probe = closed / f".holdfast-{os.urandom(8).hex()}"
+    probe.mkdir(mode=0o700)
+    try:
+        _mount("tmpfs", probe, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0700,size=4k")
+        device = probe.stat().st_dev
+        number = f"{os.major(device)}:{os.minor(device)}"
+        seen = number in (line.split()[2] for line in others.read_text().splitlines())
+        _unmount(probe)
+    finally:
+        probe.rmdir()
+    if seen:
+        raise OSError(errno.EPERM, "others would see it")
 
 
 def _own_view() -> bool:
@@ -90,11 +136,6 @@ def _own_view() -> bool:
             raise
         return False
     return True
-
-
-def _seen_by_parent(place: Path) -> bool:
-    mine, theirs = place.stat(), Path(f"/proc/{os.getppid()}/root{place}").stat()
-    return (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)
 
 
 def _unmount(place: Path) -> None:

@@ -27,6 +27,8 @@ def resident_bytes(pid: int) -> int:
 def _is_running(folder: Path) -> bool:
     try:
         lock = os.open(folder / "run" / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        return _is_launcher(_published(folder, "processes").get("launcher", {}).get("pid", 0))
     except OSError:
         return False
     try:
@@ -35,6 +37,13 @@ def _is_running(folder: Path) -> bool:
         return True
     finally:
         os.close(lock)
+    return False
+
+
+def _is_launcher(pid: int) -> bool:
+    """Whether a process that was one is still a launcher; for whoever may not touch the lock."""
+    with suppress(OSError):
+        return b"holdfast.device.launcher" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 

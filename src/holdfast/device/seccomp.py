@@ -19,9 +19,11 @@ _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
 _NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _AND, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT = 0, 4, 16
+_AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT, _AT_SECOND_ARGUMENT = 0, 4, 16, 24
+_THREAD = 0x00010000  # CLONE_THREAD
+_KIND_OF_SOCKET = 0xF  # the other bits are SOCK_CLOEXEC and SOCK_NONBLOCK
 
 # Numbers on x86_64 and aarch64; None where there is no such call.
 _DENIED: dict[str, tuple[int | None, int | None]] = {
@@ -79,6 +81,7 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "modify_ldt": (154, None),
     "uselib": (134, None),
 }
+_FORKS: tuple[tuple[int | None, int | None], ...] = ((57, None), (58, None))  # fork, vfork
 _CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
 
 
@@ -90,7 +93,7 @@ def _answer(number: int) -> bytes:
     return _step(_RETURN, _ERRNO | number)
 
 
-def _program(machine: str, families: Iterable[int]) -> bytes:
+def _program(machine: str, families: Iterable[int], *, children: bool, datagrams: bool) -> bytes:
     column = list(_ARCHITECTURES).index(machine)
     steps = [
         _step(_LOAD, _AT_ARCHITECTURE),
@@ -100,34 +103,58 @@ def _program(machine: str, families: Iterable[int]) -> bytes:
         _step(_AT_LEAST, _X32_BIT, no=1),
         _answer(errno.EPERM),
     ]
-    for numbers in _DENIED.values():
+    for numbers in (*_DENIED.values(), *(() if children else _FORKS)):
         if (number := numbers[column]) is not None:
             steps += [_step(_EQUAL, number, no=1), _answer(errno.EPERM)]
     # The C library falls back to clone, whose flags a filter can read.
     steps += [_step(_EQUAL, _CLONE3[column], no=1), _answer(errno.ENOSYS)]
-    steps += [
-        _step(_EQUAL, _CLONE[column], no=4),
-        _step(_LOAD, _AT_FIRST_ARGUMENT),
-        _step(_ANY_BIT, _NEW_NAMESPACES, no=1),
-        _answer(errno.EPERM),
-        _step(_RETURN, _ALLOW),
-    ]
-    allowed = list(families)
-    steps += [_step(_EQUAL, _SOCKET[column], no=len(allowed) + 2), _step(_LOAD, _AT_FIRST_ARGUMENT)]
-    steps += [
-        _step(_EQUAL, family, yes=len(allowed) - index) for index, family in enumerate(allowed)
-    ]
-    steps += [_answer(errno.EPERM), _step(_RETURN, _ALLOW)]
-    return b"".join(steps)
+    steps += _guarded(
+        _CLONE[column],
+        [
+            _step(_LOAD, _AT_FIRST_ARGUMENT),
+            _step(_ANY_BIT, _NEW_NAMESPACES, no=1),
+            _answer(errno.EPERM),
+            *([] if children else [_step(_ANY_BIT, _THREAD, yes=1), _answer(errno.EPERM)]),
+            _step(_RETURN, _ALLOW),
+        ],
+    )
+    steps += _guarded(_SOCKET[column], _sockets(list(families), datagrams=datagrams))
+    return b"".join([*steps, _step(_RETURN, _ALLOW)])
 
 
-def enforce(families: Iterable[socket.AddressFamily]) -> list[str]:
+def _guarded(call: int, steps: list[bytes]) -> list[bytes]:
+    """Take these steps, which end with an answer, for one call only."""
+    return [_step(_EQUAL, call, no=len(steps)), *steps]
+
+
+def _sockets(families: list[int], *, datagrams: bool) -> list[bytes]:
+    steps = [_step(_LOAD, _AT_FIRST_ARGUMENT)]
+    steps += [
+        _step(_EQUAL, family, yes=len(families) - index) for index, family in enumerate(families)
+    ]
+    steps += [_answer(errno.EPERM)]
+    if not datagrams:
+        steps += [
+            _step(_EQUAL, socket.AF_UNIX, yes=4),
+            _step(_LOAD, _AT_SECOND_ARGUMENT),
+            _step(_AND, _KIND_OF_SOCKET),
+            _step(_EQUAL, socket.SOCK_STREAM, yes=1),
+            _answer(errno.EPERM),
+        ]
+    return [*steps, _step(_RETURN, _ALLOW)]
+
+
+def enforce(
+    families: Iterable[socket.AddressFamily], *, children: bool, datagrams: bool
+) -> list[str]:
     """Put the filter into force for this process and all it will start; cannot be undone.
 
     Needs `no_new_privs`, which the caller has set.
 
     Args:
         families: Kinds of sockets that may be made.
+        children: Whether processes may be started; threads always may.
+        datagrams: Whether internet sockets other than TCP may be made.
 
     Returns:
         Which protections are missing, in words.
@@ -135,7 +162,7 @@ def enforce(families: Iterable[socket.AddressFamily]) -> list[str]:
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
         return [f"system calls are not filtered: no table for {machine}"]
-    code = _program(machine, families)
+    code = _program(machine, families, children=children, datagrams=datagrams)
     buffer = ctypes.create_string_buffer(code, len(code))
 
     class Program(ctypes.Structure):

@@ -3,13 +3,14 @@
 import os
 import signal
 import socket
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from holdfast.core.errors import UsageError
+from holdfast.device import settings as device_settings
 from holdfast.device.broker import wire
-from holdfast.device.config import DeviceConfig, Uids
+from holdfast.device.settings import Settings, Uids
 from holdfast.hardening.verbs import AGENT, AUTH, GUI, ROOT
 
 _SHARED_MODE = 0o660
@@ -33,6 +34,27 @@ def words_of(arguments: Sequence[str], allowed: frozenset[str]) -> dict[str, str
     return words
 
 
+WORDS = frozenset({"settings", "config", "fd"})
+"""What the command lines of agent, auth and gui may say."""
+
+
+def settings_of(words: Mapping[str, str]) -> Settings:
+    """Take the settings that the launcher handed over, or read `device.toml` by hand.
+
+    Raises:
+        HoldfastError: They are missing or faulty.
+    """
+    if "settings" in words:
+        try:
+            return device_settings.unpack(words["settings"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError("--settings makes no sense; the launcher writes it") from error
+    # Reading the file by oneself costs 700 kB that a resident process then carries.
+    from holdfast.device import config  # noqa: PLC0415
+
+    return config.read(Path(words.get("config", "device.toml")))
+
+
 def callers(uids: Uids, *, own: int) -> dict[int, frozenset[str]]:
     """Say for whom each uid stands.
 
@@ -51,7 +73,7 @@ def callers(uids: Uids, *, own: int) -> dict[int, frozenset[str]]:
     return {own: _EVERYBODY, 0: _EVERYBODY}
 
 
-def listener(path: Path, config: DeviceConfig, fd: str | None) -> socket.socket:
+def listener(path: Path, config: Settings, fd: str | None) -> socket.socket:
     """Take over the socket of this process, or make it where none was handed over."""
     if fd is not None:
         return wire.inherited(int(fd))
@@ -69,7 +91,11 @@ def until_told(stop: Callable[[], None]) -> None:
 
 
 def say(event: str, **facts: object) -> None:
-    """Write one line of log: a constant event and its facts; never a secret."""
+    """Write one line of log: a constant event and its facts; never a secret.
+
+    On a full disk nothing is logged, and nothing else stops because of it.
+    """
     told = " ".join(f"{key}={value}" for key, value in facts.items())
-    sys.stderr.write(f"{event} {told}\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        # Not by sys.stderr, which would keep what could not be written and fail at the end.
+        os.write(2, f"{event} {told}\n".encode(errors="backslashreplace"))

@@ -8,8 +8,9 @@ import resource
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from holdfast.device.broker import settings as broker_settings
 from holdfast.device.confine import Capability, Walls
@@ -17,7 +18,7 @@ from holdfast.device.confine import Capability, Walls
 _INTERNET = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 # The resolver of the C library asks the kernel for the machine's addresses.
 _CLIENT = (*_INTERNET, socket.AF_NETLINK)
-_SMALL = {resource.RLIMIT_NOFILE: 256, resource.RLIMIT_FSIZE: 64 << 20}
+_SMALL = {resource.RLIMIT_NOFILE: 256, resource.RLIMIT_FSIZE: 8 << 20}
 _BROKER_POWERS = frozenset(
     {
         Capability.CHOWN,
@@ -28,15 +29,16 @@ _BROKER_POWERS = frozenset(
         Capability.SETUID,
     }
 )
+_MOST_PROCESSES = 128
 HEALTH_SCRIPT = "etc/holdfast/health"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """What the launcher has to know of `device.toml` and the product profile.
 
     Attributes:
         config: The file `device.toml`.
+        settings: What it says, as `settings.pack` wrote it.
         folder: Folder of the device.
         product: Id of the product.
         hardware: Hardware revision.
@@ -50,6 +52,7 @@ class Plan:
     """
 
     config: Path
+    settings: str
     folder: Path
     product: str
     hardware: str
@@ -59,7 +62,7 @@ class Plan:
     gui_listen: tuple[str, int]
     page_listen: tuple[str, int]
     hub_port: int
-    uids: Mapping[str, int] = field(default_factory=dict)
+    uids: Mapping[str, int] = MappingProxyType({})
 
     def for_broker(self) -> broker_settings.Settings:
         """Pick what the broker has to know."""
@@ -75,7 +78,8 @@ class Plan:
 
 def pack(plan: Plan) -> str:
     """Write a plan as JSON, for a command line."""
-    return json.dumps({**asdict(plan), "config": str(plan.config), "folder": str(plan.folder)})
+    plain = {"config": str(plan.config), "folder": str(plan.folder), "uids": dict(plan.uids)}
+    return json.dumps(plan._asdict() | plain)
 
 
 def unpack(text: str) -> Plan:
@@ -90,8 +94,7 @@ def _python(module: str, *words: str) -> tuple[str, ...]:
     return (sys.executable, "-I", "-m", module, *words)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(NamedTuple):
     """One resident program of the device.
 
     Attributes:
@@ -113,6 +116,7 @@ def broker(plan: Plan) -> Service:
         command=_python("holdfast.device.broker", broker_settings.pack(plan.for_broker())),
         walls=Walls(
             capabilities=_BROKER_POWERS,
+            children=True,
             read=(folder / "agent", folder / "run", folder / "factory" / "root.json"),
             write=tuple(folder / name for name in ("slots", "boot", "broker", "verifier")),
             limits={resource.RLIMIT_NOFILE: 1024},
@@ -125,13 +129,15 @@ def agent(plan: Plan) -> Service:
     folder = plan.folder
     return Service(
         name="agent",
-        command=_python("holdfast.device.agent", "--config", str(plan.config), "--fd", "3"),
+        command=_python("holdfast.device.agent", "--settings", plan.settings, "--fd", "3"),
         walls=Walls(
             uid=plan.uids.get("agent"),
             groups=_sockets(plan),
             own_network=False,
             connect=(plan.hub_port, 53),
             families=_CLIENT,
+            datagrams=True,  # names of hosts are looked up by UDP
+            children=True,
             # The names of hosts are looked up where /etc/resolv.conf may lead to.
             read=(
                 *_common(plan),
@@ -140,7 +146,7 @@ def agent(plan: Plan) -> Service:
                 Path("/run/systemd/resolve"),
             ),
             write=(folder / "agent",),
-            limits={resource.RLIMIT_NOFILE: 256},
+            limits={resource.RLIMIT_NOFILE: 256, **_few(plan)},
         ),
     )
 
@@ -150,12 +156,13 @@ def auth(plan: Plan) -> Service:
     folder = plan.folder
     return Service(
         name="auth",
-        command=_python("holdfast.device.auth", "--config", str(plan.config), "--fd", "3"),
+        command=_python("holdfast.device.auth", "--settings", plan.settings, "--fd", "3"),
         walls=Walls(
             uid=plan.uids.get("auth"),
+            children=True,
             read=(*_common(plan), folder / "factory" / "setup-code.hash"),
             write=(folder / "auth",),
-            limits=_SMALL,
+            limits={**_SMALL, **_few(plan)},
         ),
     )
 
@@ -164,15 +171,21 @@ def gui(plan: Plan) -> Service:
     """Describe the gui: serves on the socket that it is handed and can make no other."""
     return Service(
         name="gui",
-        command=_python("holdfast.device.gui", "--config", str(plan.config), "--fd", "3"),
+        command=_python("holdfast.device.gui", "--settings", plan.settings, "--fd", "3"),
         walls=Walls(
             uid=plan.uids.get("gui"),
             groups=_sockets(plan),
             read=_common(plan),
             write=(plan.folder / "gui",),
-            limits=_SMALL,
+            limits={**_SMALL, **_few(plan)},
         ),
     )
+
+
+def _few(plan: Plan) -> Mapping[int, int]:
+    """Bound processes and threads of an id, so that none can use up those of all others."""
+    # Without ids of their own everything that the user runs would count.
+    return {resource.RLIMIT_NPROC: _MOST_PROCESSES} if plan.uids else {}
 
 
 def _sockets(plan: Plan) -> tuple[int, ...]:
@@ -182,8 +195,7 @@ def _sockets(plan: Plan) -> tuple[int, ...]:
 def _common(plan: Plan) -> tuple[Path, ...]:
     factory = plan.folder / "factory"
     return (
-        plan.config, factory / "root.json", factory / "product.toml", plan.folder / "run",
-        Path("/etc"),
+        factory / "root.json", factory / "product.toml", plan.folder / "run", Path("/etc"),
     )  # fmt: skip
 
 
@@ -207,9 +219,10 @@ def page(plan: Plan, slot: str, port: int, *, inside: bool) -> Service:
             own_network=False,
             bind=(port,),
             families=_INTERNET,
+            children=True,
             run=() if inside else (root,),
             root=root if inside else None,
-            limits=_SMALL,
+            limits={**_SMALL, **_few(plan)},
         ),
     )
 
@@ -228,8 +241,9 @@ def health(plan: Plan, slot: str, *, inside: bool) -> Service | None:
         command=command,
         walls=Walls(
             uid=plan.uids.get("page"),
+            children=True,
             run=() if inside else (root,),
             root=root if inside else None,
-            limits={**_SMALL, resource.RLIMIT_CPU: 10, resource.RLIMIT_AS: 1 << 30},
+            limits={**_SMALL, **_few(plan), resource.RLIMIT_CPU: 10, resource.RLIMIT_AS: 1 << 30},
         ),
     )

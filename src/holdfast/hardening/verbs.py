@@ -9,16 +9,15 @@ Source:
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from holdfast.hardening.errors import ArgumentError, CallerError, UnknownVerbError
 
 AGENT, AUTH, GUI, ROOT = "agent", "auth", "gui", "root"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class Text(NamedTuple):
     """A text argument.
 
     Attributes:
@@ -42,8 +41,7 @@ class Text:
         return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class Number(NamedTuple):
     """A whole number between `lowest` and `highest`, both included."""
 
     lowest: int
@@ -59,8 +57,7 @@ class Number:
         return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(NamedTuple):
     """One of a few fixed words."""
 
     words: tuple[str, ...]
@@ -76,8 +73,7 @@ class Choice:
 Argument = Text | Number | Choice
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
+class Verb(NamedTuple):
     """One thing that a caller may ask of a more privileged process.
 
     Attributes:
@@ -92,7 +88,7 @@ class Verb:
 
     purpose: str
     callers: frozenset[str]
-    args: Mapping[str, Argument] = field(default_factory=dict)
+    args: Mapping[str, Argument] = MappingProxyType({})
     calls: int = 20
     per_s: int = 60
     slow: bool = False

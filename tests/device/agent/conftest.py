@@ -109,6 +109,8 @@ class Gateway:
     Attributes:
         artifact: How the file is served: given offset and handler, returns nothing.
         fault: Called before every answer; returns whether it has answered itself.
+        metadata: Where the signed lists come from, in place of the maker's repository.
+        date: What the clock of the hub says.
     """
 
     maker: Maker
@@ -125,6 +127,8 @@ class Gateway:
     closed: set[int] = field(default_factory=set)
     cancel: int = 0
     fault: Callable[["Handler"], bool] = lambda _handler: False
+    metadata: Path | None = None
+    date: datetime | None = None
     serve_file: Callable[["Handler", int], None] | None = None
 
     def offer(self, number: int, release: Release, image: bytes | None = None) -> None:
@@ -138,6 +142,10 @@ class Gateway:
 class Handler(BaseHTTPRequestHandler):
     gateway: Gateway
     protocol_version = "HTTP/1.1"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        date = self.gateway.date
+        return super().date_time_string(date.timestamp() if date is not None else timestamp)
 
     def log_message(self, *_args: object) -> None:
         pass
@@ -165,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         path = self.path.partition("?")[0]
         if found := re.fullmatch(r"/DEFAULT/tuf/metadata/([a-z0-9.-]+)", path):
-            file = gateway.maker.repository.metadata / found.group(1)
+            file = (gateway.metadata or gateway.maker.repository.metadata) / found.group(1)
             self.answer(file.read_bytes() if file.exists() else b"", 200 if file.exists() else 404)
         elif self.headers.get("Authorization") != f"TargetToken {TOKEN}":
             self.answer({}, 401)
@@ -351,9 +359,7 @@ class ScriptedBroker:
 
 
 def _replaced(now: BootState, **changes: Any) -> BootState:
-    from dataclasses import replace  # noqa: PLC0415 - kept beside its one use
-
-    return replace(now, **changes)
+    return now._replace(**changes)
 
 
 @dataclass
@@ -365,11 +371,15 @@ class Bench:
     gateway: Gateway
     broker: ScriptedBroker
     process: subprocess.Popen[bytes] | None = None
+    log: str = "/dev/stderr"
     _servers: list[Server] = field(default_factory=list)
 
     def start(self) -> None:
         command = [sys.executable, "-I", "-m", "holdfast.device.agent"]
-        self.process = subprocess.Popen([*command, "--config", str(self.folder / "device.toml")])
+        with Path(self.log).open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--config", str(self.folder / "device.toml")], stderr=log
+            )
         self.until(self._answers, "the agent to answer")
 
     def _answers(self) -> bool:

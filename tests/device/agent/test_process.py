@@ -3,6 +3,9 @@
 
 import json
 import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,12 +167,10 @@ def test_refusal_of_the_broker_reaches_hub_and_owner(
 
 
 def test_older_version_is_refused_before_the_owner_is_asked(bench: Any) -> None:
-    from dataclasses import replace  # noqa: PLC0415 - only here
-
     from holdfast.device.broker import state as slots  # noqa: PLC0415 - only here
 
     now = slots.read(bench.broker.file)
-    newer = replace(now.running, version="1.2")
+    newer = now.running._replace(version="1.2")
     slots.write(bench.broker.file, now.with_slot("a", newer))
     bench.gateway.offer(9, release_of(bench, "1.1"))
     bench.start()
@@ -286,3 +287,92 @@ def test_strangers_and_nonsense_are_refused(bench: Any) -> None:
     ):
         with pytest.raises(wire.AnsweredError):
             bench.ask(verb, **args)
+
+
+def test_a_link_that_is_no_address_is_survived(bench: Any) -> None:
+    seen: list[str] = []
+    href = "http://hub//[x/deploymentBase/7?c=1"
+
+    def odd(handler: Any) -> bool:
+        seen.append(handler.path)
+        if handler.command == "GET" and "deploymentBase" not in handler.path:
+            handler.answer({"_links": {"deploymentBase": {"href": href}}})
+            return True
+        return False
+
+    bench.gateway.fault = odd
+    bench.start()
+    bench.until(lambda: any("deploymentBase" in path for path in seen), "the link is followed")
+    bench.gateway.fault = lambda _handler: False
+    bench.until(lambda: bench.ask("update.state")["hub"]["answered_ms"], "an answer")
+    assert bench.process.poll() is None
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(bench: Any) -> None:
+    bench.log = "/dev/full"
+    offered(bench)
+    bench.ask("update.install")
+    assert bench.broker.rebooted.wait(20)
+
+
+@pytest.fixture
+def small_disk(bench: Any) -> Iterator[Path]:
+    """Put the agent's folder on a file system with little space."""
+    folder = bench.folder / "agent"
+    size = "size=400k,mode=700"
+    if subprocess.call(["/bin/mount", "-t", "tmpfs", "-o", size, "none", str(folder)]) != 0:
+        pytest.skip("mounting is not allowed here")
+    yield folder
+    bench.kill()
+    subprocess.check_call(["/bin/umount", "-l", str(folder)])
+
+
+def test_no_room_for_the_download_is_said_before_it_begins(bench: Any, small_disk: Path) -> None:
+    offered(bench)
+    bench.ask("update.install")
+    bench.until(lambda: ended(bench), "the refusal")
+    assert bench.gateway.details()[-1].startswith("[no-space]")
+    assert "MB" in bench.last()["sentence"]
+    assert "Free some space" in bench.last()["hint"]
+    assert bench.gateway.ranges == []
+    assert not list(small_disk.rglob("artifact*"))
+
+
+def test_no_room_for_the_memory_stops_nothing_that_is_not_new(bench: Any, small_disk: Path) -> None:
+    """The state file cannot be replaced: what was decided stays decided, and nothing is lost."""
+    offered(bench)
+    before = (small_disk / "state.json").read_bytes()
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    with pytest.raises(wire.AnsweredError) as refused:
+        bench.ask("update.install")
+    assert refused.value.code == "no-space"
+    assert "Free some space" in refused.value.hint
+    assert (small_disk / "state.json").read_bytes() == before
+    assert bench.process.poll() is None
+    filler.unlink()
+    # Now it goes on, or is refused for the lack of room that a download needs: never half.
+    bench.ask("update.check")
+    bench.until(lambda: ended(bench) or bench.broker.rebooted.is_set(), "an end")
+
+
+def test_a_damaged_root_of_trust_is_said(bench: Any) -> None:
+    (bench.folder / "factory" / "root.json").write_text("{}")
+    bench.gateway.offer(7, release_of_maker(bench))
+    bench.start()
+    bench.until(lambda: ended(bench), "the refusal")
+    assert "root file that this device was made with is damaged" in bench.last()["sentence"]
+    assert "ask the manufacturer" in bench.last()["hint"]
+
+
+def release_of_maker(bench: Any) -> Any:
+    """Read the release with the maker's own root, since the device's is damaged."""
+    kept = bench.folder / "factory" / "root.json"
+    damaged = kept.read_bytes()
+    kept.write_bytes((bench.maker.repository.metadata / "1.root.json").read_bytes())
+    try:
+        return release_of(bench)
+    finally:
+        kept.write_bytes(damaged)

@@ -21,25 +21,24 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def device(tmp_path: Path) -> Iterator[Path]:
+def device(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    if "damaged" in request.node.name:
+        (tmp_path / "auth").mkdir()
+        (tmp_path / "auth" / "accounts.json").write_text('{"schema": 1, "accounts": [{"na')
     for name in ("auth", "run", "factory"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name).mkdir(exist_ok=True)
     (tmp_path / "factory" / "setup-code.hash").write_text(setup_code.hashed(CODE))
     (tmp_path / "device.toml").write_text('controller_id = "one"\nhub_url = "http://127.0.0.1:1"\n')
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-I",
-            "-m",
-            "holdfast.device.auth",
-            "--config",
-            str(tmp_path / "device.toml"),
-        ]
-    )
+    command = [sys.executable, "-I", "-m", "holdfast.device.auth", "--config"]
+    full = "log_that_cannot" in request.node.name
+    with Path("/dev/full" if full else "/dev/null").open("wb") as log:
+        process = subprocess.Popen([*command, str(tmp_path / "device.toml")], stderr=log)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
             wire.call(tmp_path / "run" / "auth.sock", "account.state", {})
+            break
+        except wire.AnsweredError:
             break
         except wire.UnreachableError:
             time.sleep(0.02)
@@ -74,7 +73,7 @@ def test_claim_login_and_size(device: Path) -> None:
         wire.call(socket, "account.login", {"name": "ada", "password": "no"}, 20)
     assert caught.value.code == "account-login"
     pid = int((device / "pid").read_text())
-    assert resident_kb(pid) <= 17_500
+    assert resident_kb(pid) <= 16_000
     assert (device / "auth" / "accounts.json").stat().st_uid == os.getuid()
 
 
@@ -91,3 +90,26 @@ def test_unknown_names_take_as_long_as_known_ones(device: Path) -> None:
     known = min(seconds("ada") for _ in range(3))
     unknown = min(seconds("eve") for _ in range(3))
     assert 0.4 < known / unknown < 2.5
+
+
+def test_damaged_accounts_are_said_and_are_no_unclaimed_device(device: Path) -> None:
+    """The process goes on, so that the owner's pages can say what is the matter."""
+    path = device / "auth" / "accounts.json"
+    socket = device / "run" / "auth.sock"
+    claim = {"code": CODE, "name": "ada", "password": PASSWORD}
+    for verb, args in (("account.state", {}), ("account.claim", claim)):
+        with pytest.raises(wire.AnsweredError) as caught:
+            wire.call(socket, verb, args, 20)
+        assert caught.value.code == "account-file"
+        assert "damaged" in str(caught.value)
+        assert "from a copy" in caught.value.hint
+    path.unlink()  # put back, in the owner's case
+    assert wire.call(socket, "account.state", {}) == {"claimed": False}
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(device: Path) -> None:
+    socket = device / "run" / "auth.sock"
+    for number in range(3):
+        with pytest.raises(wire.AnsweredError) as caught:
+            wire.call(socket, "account.login", {"name": f"name{number}", "password": PASSWORD}, 20)
+        assert caught.value.code == "account-unclaimed"

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,15 @@ def drop():
     return False
 
 attack("run a dropped program")(drop)
+
+def leave():
+    # What is left behind would go on when its process has long been replaced.
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    return os.waitpid(pid, 0)[1] == 0
+
+attack("start a process")(leave)
 
 def become(uid):
     pid = os.fork()
@@ -201,13 +210,15 @@ ALLOWED = {
         "read agent/state.json", "read broker/journal.jsonl", "read verifier/trusted/secret",
         "read run/launcher.lock", "write slots/a/rootfs/www/index.html", "write slots/b/hostile",
         "write boot/boot.json", "write verifier/trusted/hostile", "write broker/hostile",
+        "start a process",
     },
     "verifier": {"read verifier/trusted/secret", "write verifier/trusted/hostile"},
     "agent": {
         "tcp to the hub", "udp", "read factory/token", "read agent/state.json",
-        "write agent/hostile", "read the token as 61002",
+        "write agent/hostile", "read the token as 61002", "start a process",
     },
-    "auth": {"read factory/setup-code.hash", "read auth/accounts.json", "write auth/hostile"},
+    "auth": {"read factory/setup-code.hash", "read auth/accounts.json", "write auth/hostile",
+             "start a process"},
     "gui": {"read gui/sessions", "write gui/hostile"},
 }  # fmt: skip
 # What goes to or from files that every process may look at.
@@ -267,7 +278,7 @@ def attacked(
     )
     plan = plan_of(device / "device.toml")
     if user:
-        plan = replace(plan, uids={})
+        plan = plan._replace(uids={})
     target = {
         "folder": str(device),
         "tcp": outside.tcp,

@@ -20,10 +20,10 @@ from holdfast.device.auth.passwords import Hasher
 from holdfast.device.auth.service import Auth
 from holdfast.device.broker import wire
 from holdfast.device.broker.server import Server
-from holdfast.device.config import DeviceConfig, Uids
 from holdfast.device.gui.app import application
 from holdfast.device.gui.server import configured, listen
 from holdfast.device.service import callers
+from holdfast.device.settings import Settings, Uids
 from holdfast.hardening.verbs import AGENT_VERBS, AUTH_VERBS
 
 CODE = "7K2M-XQ4R-9TBC"
@@ -89,7 +89,7 @@ class ScriptedAgent:
             "offer": None,
             "percent": None,
             "last": None,
-            "hub": {"answered_ms": ms(0.001), "silent_since_ms": None},
+            "hub": {"answered_ms": ms(0.001), "silent_since_ms": None, "turned_away": ""},
             "clock": "",
             "trouble": {"code": "", "sentence": ""},
             "preferences": {"mode": "ask", "window": "02:00-05:00"},
@@ -161,7 +161,12 @@ def unclaimed(tmp_path: Path, setup_hash: str) -> Iterator[Site]:
     for name in ("auth", "gui", "run", "factory"):
         (tmp_path / name).mkdir()
     (tmp_path / "factory" / "setup-code.hash").write_text(setup_hash)
-    config = DeviceConfig(controller_id="one", hub_url="http://127.0.0.1:1", folder=tmp_path)
+    config = Settings(
+        folder=tmp_path,
+        controller_id="one",
+        hub_url="http://127.0.0.1:1",
+        product=tmp_path / "product.toml",
+    )
     names = callers(Uids(), own=os.getuid())
     agent = ScriptedAgent()
     auth = Auth(config)

@@ -203,7 +203,11 @@ def test_refused_history_and_silence(page: Page, site: Any, size: str, words: An
     page.get_by_role("link", name="Older").click()
     expect(page.get_by_role("link", name="Newer")).to_be_visible()
     agent.current(
-        hub={"answered_ms": words.ms(4), "silent_since_ms": words.ms(3.9)},
+        hub={
+            "answered_ms": words.ms(4),
+            "silent_since_ms": words.ms(3.9),
+            "turned_away": "",
+        },
         clock="The clock of this device says 1 January 1970. Updates cannot be judged by it.",
     )
     page.get_by_role("link", name="Updates").click()

@@ -1,5 +1,6 @@
 """The parts of the GUI that need no socket."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.core.errors import NoSpaceError
 from holdfast.device.gui.answers import AnswerError, state_of
 from holdfast.device.gui.guard import is_own_host, is_own_origin
 from holdfast.device.gui.sessions import ABSOLUTE, IDLE, Sessions
@@ -17,6 +19,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner),
     max_leaves=15,
 )
+TIMES, NAIVE = ("began", "used"), "2026-11-22T12:00:00"
 KEYS = ("product", "hub", "preferences", "trouble", "running", "stage", "offer", "percent", "last")
 
 
@@ -87,8 +90,39 @@ def test_sessions_survive_a_restart_and_are_bounded(tmp_path: Path) -> None:
     assert again.find(tickets[-1])
     assert sum(again.find(ticket) is not None for ticket in tickets) == 32
     assert path.stat().st_mode & 0o777 == 0o600
-    path.write_text("{damaged")
-    assert Sessions(path, now=clock).find(tickets[-1]) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "{damaged",
+        "[" * 100_000,
+        "[]",
+        '{"x": {}}',
+        json.dumps({"x": {"name": "a", "role": "b", "token": "c"} | dict.fromkeys(TIMES, NAIVE)}),
+    ],
+    ids=range(5),
+)
+def test_damaged_sessions_only_log_people_out(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "sessions.json"
+    path.write_text(damage)
+    sessions = Sessions(path, now=Clock())
+    assert sessions._by_hash == {}
+    assert sessions.find(sessions.begin(name="ada", role="owner"))
+
+
+def test_a_full_disk_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object, **_kwargs: object) -> None:
+        raise NoSpaceError("full")
+
+    monkeypatch.setattr("holdfast.device.gui.sessions.write_whole", full)
+    clock = Clock()
+    sessions = Sessions(tmp_path / "sessions.json", now=clock)
+    ticket = sessions.begin(name="ada", role="owner")
+    clock.now += timedelta(minutes=5)
+    assert sessions.find(ticket)
+    sessions.end(ticket)
+    assert sessions.find(ticket) is None
 
 
 @given(st.text(max_size=80))

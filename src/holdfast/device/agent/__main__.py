@@ -1,41 +1,46 @@
-"""`python -I -m holdfast.device.agent --config D/device.toml [--fd N]`."""
+"""`python -I -m holdfast.device.agent --settings JSON [--fd N]`, or `--config D/device.toml`."""
 
 import os
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from holdfast.core.errors import HoldfastError
-from holdfast.device import config as device_config
 from holdfast.device.broker import wire
 from holdfast.device.broker.server import Limits, Server
-from holdfast.device.config import DeviceConfig
-from holdfast.device.service import callers, listener, say, until_told, words_of
+from holdfast.device.service import (
+    WORDS,
+    callers,
+    listener,
+    say,
+    settings_of,
+    until_told,
+    words_of,
+)
+from holdfast.device.settings import Settings
 from holdfast.hardening.verbs import AGENT_VERBS
 
 
 def main() -> int:
     """Work and answer until told to end."""
     try:
-        words = words_of(sys.argv[1:], frozenset({"config", "fd"}))
-        path = Path(words.get("config", "device.toml")).resolve()
-        config = device_config.read(path)
+        words = words_of(sys.argv[1:], WORDS)
+        config = settings_of(words)
         if not config.hub_url.startswith("https:"):
             # http.client loads ssl whether it is used or not: 4 MB for nothing.
             sys.modules["ssl"] = None  # type: ignore[assignment] # documented: forbids the import
-        return _run(config, path, words.get("fd"))
+        return _run(config, words.get("fd"))
     except HoldfastError as error:
         sys.stderr.write(f"{error}\n{error.hint}\n")
         return error.exit_code
 
 
-def _run(config: DeviceConfig, path: Path, fd: str | None) -> int:
+def _run(config: Settings, fd: str | None) -> int:
     # Imported only now: they load http.client, and with it ssl unless that was ruled out.
     from holdfast.device.agent.child import Child  # noqa: PLC0415
     from holdfast.device.agent.engine import Engine  # noqa: PLC0415
-    from holdfast.device.agent.hub import Hub  # noqa: PLC0415
+    from holdfast.device.agent.hub import Hub, read_token  # noqa: PLC0415
     from holdfast.device.agent.installation import Installation  # noqa: PLC0415
     from holdfast.device.agent.keeper import Keeper  # noqa: PLC0415
     from holdfast.device.agent.settled import read_terms  # noqa: PLC0415
@@ -48,14 +53,14 @@ def _run(config: DeviceConfig, path: Path, fd: str | None) -> int:
         return time.time_ns() // 1_000_000
 
     own = config.folder / "agent"
-    child = Child(path)
+    child = Child(config)
     terms = read_terms(config.product, own / "terms.json", lambda: child.terms(config.product))
     keeper = Keeper(own / "state.json")
     hub = Hub(
         url=config.hub_url,
         tenant=config.tenant,
         controller_id=config.controller_id,
-        token=lambda: config.token_file.read_text().strip(),
+        token=lambda: read_token(config.token_file),
     )
     stopped = threading.Event()
     installation = Installation(
@@ -84,6 +89,7 @@ def _run(config: DeviceConfig, path: Path, fd: str | None) -> int:
         hub=hub,
         terms=terms,
         folder=config.folder,
+        now_ms=now_ms,
     )
     server = Server(
         listener(config.agent_socket, config, fd),

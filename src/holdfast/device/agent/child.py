@@ -2,10 +2,12 @@
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from holdfast.core.process import ProgramError, run
+from holdfast.device.settings import Settings, pack
 from holdfast.updates.errors import UpdateError, rebuild
 
 _WHOLE_S = 300.0
@@ -22,11 +24,11 @@ class ChildError(UpdateError):
 class Child:
     """Asks one question at a time."""
 
-    def __init__(self, config: Path) -> None:
-        self._config = config
+    def __init__(self, settings: Settings) -> None:
+        self._settings = pack(settings)
 
     def accept(
-        self, target: str, *, current: str, floor: str, not_before_ms: int | None
+        self, target: str, *, current: str, floor: str, not_before: datetime | None
     ) -> dict[str, Any]:
         """Hold an offer against what is signed, and stage the proof.
 
@@ -36,12 +38,22 @@ class Child:
         return self._ask(
             {
                 "do": "accept",
-                "config": str(self._config),
+                "settings": self._settings,
                 "target": target,
                 "current": current,
                 "floor": floor,
-                "not_before_ms": not_before_ms,
+                "not_before_ms": _ms(not_before),
             }
+        )
+
+    def refresh(self, *, not_before: datetime | None) -> dict[str, Any]:
+        """Have the newest signed lists read.
+
+        Raises:
+            UpdateError: They are not believed, or could not be fetched (codes of `hub-...`).
+        """
+        return self._ask(
+            {"do": "refresh", "settings": self._settings, "not_before_ms": _ms(not_before)}
         )
 
     def digest(self, file: Path, *, size_bytes: int, sha256: str) -> None:
@@ -75,3 +87,7 @@ class Child:
         except (ProgramError, ValueError, KeyError, TypeError) as error:
             raise ChildError from error
         return told
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)

@@ -60,7 +60,7 @@ def must_have_room(folder: Path, missing_bytes: int) -> None:
             f"The update needs {missing_bytes // 1_000_000 + 1} MB of space, "
             f"but only {free // 1_000_000} MB are free."
         )
-        error.hint = "Free some space on the device; it then tries again by itself."
+        error.hint = "Free some space on the device; then it can be offered this update again."
         raise error
 
 

@@ -4,16 +4,20 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import holdfast
 from holdfast.core.errors import HoldfastError, NoSpaceError
 from holdfast.device.agent import messages, proof, reports
+from holdfast.device.agent.child import ChildError
+from holdfast.device.agent.clockwork import Jumps
 from holdfast.device.agent.errors import (
     GoneError,
     HubError,
     HubGarbageError,
+    HubStrangerError,
     RejectedError,
+    TokenError,
 )
 from holdfast.device.agent.hub import Hub
 from holdfast.device.agent.installation import Broker, Installation
@@ -21,9 +25,14 @@ from holdfast.device.agent.keeper import Keeper
 from holdfast.device.agent.memory import Work
 from holdfast.device.broker import state as slots
 from holdfast.device.broker.errors import StateError
-from holdfast.device.config import DeviceConfig
 from holdfast.device.service import say
-from holdfast.updates.errors import MetadataError, UnhealthyError
+from holdfast.device.settings import Settings
+from holdfast.updates.errors import (
+    MetadataError,
+    UnhealthyError,
+    UnknownReleaseError,
+    UpdateError,
+)
 
 DEFAULT_POLL_S = 300
 _LONGEST_POLL_S = 86_400
@@ -31,6 +40,8 @@ _LONGEST_BACKOFF_S = 900.0
 _PROVE_EVERY_S = 0.5
 _REBOOT_EVERY_S = 10.0
 _HURRY_S = 3.0
+_FRESH_FOR_MS = 86_400_000
+_LOOK_AGAIN_S = 600.0
 _UNTOUCHABLE = frozenset({"installing", "restarting"})
 
 
@@ -39,12 +50,13 @@ class Engine:
 
     Attributes:
         wake: Set it, and the worker looks at once whether there is something to do.
+        turned_away: Why the hub does not listen although it could be reached; empty if it does.
     """
 
     def __init__(
         self,
         *,
-        config: DeviceConfig,
+        config: Settings,
         keeper: Keeper,
         hub: Hub,
         broker: Broker,
@@ -63,8 +75,13 @@ class Engine:
         self.stopped = stopped
         self._poll_s = float(config.poll_s or DEFAULT_POLL_S)
         self._next_poll = 0.0
+        self._next_send = 0.0
+        self._next_look = 0.0
         self._failures = 0
+        self._unsent = 0
         self._proved = False
+        self._jumps = Jumps(now_ms())
+        self.turned_away = ""
 
     def run(self) -> None:
         """Work until stopped; a failure never ends it."""
@@ -87,11 +104,12 @@ class Engine:
 
     def check_now(self) -> None:
         """Poll at once."""
-        self._next_poll = 0.0
+        self._next_poll = self._next_send = self._next_look = 0.0
         self.wake.set()
 
     def step(self) -> float:
         """Do what is due; return the seconds until there may be something again."""
+        self._look_at_the_clock()
         try:
             if not self._proved and not self._settle():
                 return _PROVE_EVERY_S
@@ -115,6 +133,13 @@ class Engine:
                 break
         self._send()
         return wait_s
+
+    def _look_at_the_clock(self) -> None:
+        jump = self._jumps.look(self._now_ms())
+        if jump is not None:
+            say("clock.was_set", by_s=jump.by_ms // 1000)
+            with self._keeper.change() as memory:
+                memory.clock_was_set(before_ms=jump.before_ms, by_ms=jump.by_ms)
 
     # After a start of the device.
 
@@ -190,7 +215,12 @@ class Engine:
     # Talking with the hub.
 
     def _send(self) -> None:
-        """Send what waits, in order; what the hub will never take is dropped and said."""
+        """Send what waits, in order; what the hub will never take is dropped and said.
+
+        What it cannot take now holds up the reports behind it, but never a poll.
+        """
+        if time.monotonic() < self._next_send:
+            return
         while not self.stopped.is_set():
             with self._keeper.lock:
                 waiting = self._keeper.memory.reports
@@ -202,8 +232,17 @@ class Engine:
             except (GoneError, RejectedError) as error:
                 say("report.not_taken", below=report["below"], code=error.code)
             except HubError as error:
-                self._silent(error)
+                self._unsent += 1
+                again_s = _jittered(self._backoff_s(self._unsent))
+                self._next_send = time.monotonic() + again_s
+                say(
+                    "report.waits",
+                    code=error.code,
+                    below=report["below"],
+                    again_in_s=round(again_s),
+                )
                 return
+            self._unsent = 0
             with self._keeper.change() as memory:
                 if report in memory.reports:
                     memory.reports.remove(report)
@@ -222,11 +261,41 @@ class Engine:
                 self._take(poll.deployment)
             else:
                 self._withdrawn()
+                self._look_for_staleness()
         except HubError as error:
             self._silent(error)
 
+    def _look_for_staleness(self) -> None:
+        """Once a day have the signed lists read although nothing is offered.
+
+        Somebody between hub and device who hides every offer cannot keep the lists fresh.
+        """
+        memory, now_ms = self._keeper.memory, self._now_ms()
+        looked_ms = memory.believed_ms
+        fresh = looked_ms is not None and 0 <= now_ms - looked_ms < _FRESH_FOR_MS
+        if fresh or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _LOOK_AGAIN_S
+        try:
+            self._installation.look_for_staleness()
+            stale = ["", ""]
+        except (UnknownReleaseError, ChildError):
+            stale = ["", ""]  # nothing was published yet; or it could not be judged
+        except UpdateError as error:
+            if error.code.startswith("hub"):
+                return  # the next poll says so
+            stale = [error.code, f"{error} {error.hint}".strip()]
+            say("lists.stale", code=error.code)
+        if stale == memory.stale and stale[0]:
+            return
+        with self._keeper.change() as changed:
+            changed.stale = stale
+            changed.believed_ms = None if stale[0] else now_ms
+
     def _heard(self, poll: messages.Poll) -> None:
         self._failures = 0
+        self._next_send = 0.0
+        self.turned_away = ""
         sleep_s = self._config.poll_s or poll.sleep_s or DEFAULT_POLL_S
         self._poll_s = float(min(sleep_s, _LONGEST_POLL_S))
         self._next_poll = time.monotonic() + _jittered(self._poll_s)
@@ -241,13 +310,18 @@ class Engine:
 
     def _silent(self, error: HubError) -> None:
         self._failures += 1
-        longest = max(_LONGEST_BACKOFF_S, self._poll_s)
-        backoff_s = min(self._poll_s * 2 ** min(self._failures - 1, 12), longest)
+        backoff_s = self._backoff_s(self._failures)
         self._next_poll = max(self._next_poll, time.monotonic() + _jittered(backoff_s))
+        known = isinstance(error, HubStrangerError | TokenError)
+        self.turned_away = f"{error} {error.hint}" if known else ""
         say("hub.silent", code=error.code, failures=self._failures, again_in_s=round(backoff_s))
         if self._keeper.memory.silent_since_ms is None:
             with self._keeper.change() as memory:
                 memory.silent_since_ms = self._now_ms()
+
+    def _backoff_s(self, failures: int) -> float:
+        longest = max(_LONGEST_BACKOFF_S, self._poll_s)
+        return float(min(self._poll_s * 2 ** min(failures - 1, 12), longest))
 
     def _take(self, path: str) -> None:
         number, revision = messages.id_in(path), _revision_of(path)
@@ -319,7 +393,7 @@ def _jittered(seconds: float) -> float:
 
 
 def _revision_of(path: str) -> str:
-    return parse_qs(urlsplit(path).query).get("c", [""])[0][:40]
+    return parse_qs(path.partition("?")[2]).get("c", [""])[0][:40]
 
 
 def _name_of(now: slots.BootState) -> str:

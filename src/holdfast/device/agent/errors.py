@@ -30,6 +30,16 @@ class HubStrangerError(HubError):
     hint = "The manufacturer must register this device on the hub, or give it a new token."
 
 
+class TokenError(HubError):
+    """The device's own token cannot be used."""
+
+    code = "hub-token"
+    hint = "The manufacturer must give this device a new token, in factory/token."
+
+    def __init__(self) -> None:
+        super().__init__("This device cannot read its token for the update server.")
+
+
 class HubGarbageError(HubError):
     """The hub answers something that is not the protocol."""
 

@@ -1,12 +1,17 @@
 """HTTP to one hub: bounded in time and bytes, the token sent nowhere else."""
 
 import http.client
+import io
 import json
+import math
+import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +24,7 @@ from holdfast.device.agent.errors import (
     HubStrangerError,
     HubUnreachableError,
     RejectedError,
+    TokenError,
 )
 
 _CONNECT_S = 10.0
@@ -32,6 +38,46 @@ _STRANGER = frozenset({401, 403, 405})
 _BUSY = frozenset({408, 409, 425, 429})
 _SERVER_FAULT = 500
 _AGENT = "holdfast-agent/1"
+_TOKEN = re.compile(r"[!-~]{1,512}")
+
+
+class _Patient(io.RawIOBase):
+    """Reads a socket until a deadline; otherwise one byte at a time would keep us for ever."""
+
+    def __init__(self, raw: io.RawIOBase, connected: socket.socket) -> None:
+        self._raw = raw
+        self._connected = connected
+        self.deadline = time.monotonic() + _WHOLE_S
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:  # noqa: ANN401 - as typeshed has it
+        """Read what is there."""
+        left_s = self.deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._connected.settimeout(min(left_s, _SILENT_S))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Close the socket as well."""
+        self._raw.close()
+        super().close()
+
+
+class Answer(http.client.HTTPResponse):
+    """An answer that is complete after a minute, or broken off."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(sock, *args, **kwargs)
+        self._patient = _Patient(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._patient)
+
+    def take_time(self) -> None:
+        """Leave it to the reader how long the body may take."""
+        self._patient.deadline = math.inf
 
 
 class Body(Protocol):
@@ -90,7 +136,10 @@ class Hub:
         """
         with self._connected() as connection:
             connection.request("GET", path, headers={**self._headers(), **headers})
-            yield self._answer(connection)
+            answer = self._answer(connection)
+            if isinstance(answer, Answer):
+                answer.take_time()
+            yield answer
 
     def _ask(
         self,
@@ -105,7 +154,6 @@ class Hub:
         if body is not None:
             content = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        deadline = time.monotonic() + _WHOLE_S
         with self._connected() as connection:
             connection.request(method, path, body=content, headers=headers)
             answer = self._answer(connection)
@@ -115,8 +163,6 @@ class Hub:
                 read += chunk
                 if len(read) > limit_bytes:
                     raise HubGarbageError("The update server's answer is too long.")
-                if time.monotonic() > deadline:
-                    raise HubUnreachableError("The update server answers too slowly.")
             return read
 
     def _headers(self) -> dict[str, str]:
@@ -131,6 +177,7 @@ class Hub:
     def _connected(self) -> Iterator[http.client.HTTPConnection]:
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=_CONNECT_S)
+        connection.response_class = Answer
         try:
             connection.connect()
             connection.sock.settimeout(_SILENT_S)
@@ -156,6 +203,21 @@ class Hub:
         except (ValueError, TypeError, OverflowError):
             self.date = None
         return answer
+
+
+def read_token(path: Path) -> str:
+    """Read the device's token.
+
+    Raises:
+        TokenError: It is missing, unreadable, or cannot stand in a header.
+    """
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise TokenError from error
+    if not _TOKEN.fullmatch(token):
+        raise TokenError
+    return token
 
 
 def must_be_fine(status: int) -> None:

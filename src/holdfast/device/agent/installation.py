@@ -1,7 +1,7 @@
 """Takes one offer from "found" to the restart, each stage written before the next begins."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from holdfast.core.errors import HoldfastError
 from holdfast.device.agent import reports
 from holdfast.device.agent.child import Child
-from holdfast.device.agent.clockwork import doubt
+from holdfast.device.agent.clockwork import doubt, passed
 from holdfast.device.agent.download import Download, Progress, StoppedError, must_go_on
 from holdfast.device.agent.hub import Hub
 from holdfast.device.agent.keeper import Keeper
@@ -24,7 +24,9 @@ from holdfast.updates.errors import REFUSALS, ClockError, ExpiredError, MissingE
 SOON_S, LATER_S = 2.0, 60.0
 _INSTALL_S = 900.0
 _MOST_CLEAN_TRIES = 2
-_NOT_NOW = frozenset({"busy", "wire-unreachable", "verb-rate", "agent-child", "slot-state"})
+_NOT_NOW = frozenset(
+    {"busy", "wire-unreachable", "verb-rate", "agent-child", "slot-state", ClockError.code}
+)
 _AGAIN = frozenset({"slot-verifier", "slot-staging"})
 # The hub closed the offer with these or the device did; anything else is tried again later.
 _FINAL = ("update", "slot", "no-space", "os-error", "verb", "holdfast")
@@ -116,12 +118,26 @@ class Installation:
         if code not in _NOT_NOW and code.startswith(_FINAL):
             self.refuse(work, error)
             return 0.0
+        if code == ClockError.code:
+            self._tell_of_the_clock(work, error)
         self._failures += 1
         say("offer.held_up", id=work.id, code=code, failures=self._failures)
         with self._keeper.change() as memory:
             if memory.work is not None:
-                memory.work.trouble = [code, str(error)]
+                hint = error.hint if code == ClockError.code else ""
+                memory.work.trouble = [code, f"{error} {hint}".strip()]
         return min(SOON_S * float(2 ** min(self._failures - 1, 10)), 10 * LATER_S)
+
+    def _tell_of_the_clock(self, work: Work, error: HoldfastError) -> None:
+        """Let the hub know once; the offer goes on as soon as somebody has set the clock."""
+        if ClockError.code in work.told:
+            return
+        with self._keeper.change() as memory:
+            work.told.append(ClockError.code)
+            body = reports.feedback(
+                work.id, "proceeding", "none", f"[{error.code}] {error} {error.hint}"
+            )
+            memory.report("POST", f"deploymentBase/{work.id}/feedback", body)
 
     def _start_over(self) -> None:
         self.clear()
@@ -146,27 +162,48 @@ class Installation:
     def _accepted(self, work: Work) -> dict[str, Any]:
         running = slots.read(self._boot_file)
         memory = self._keeper.memory
-        try:
+        with self._clock_doubted(running.running):
             release = self._child.accept(
                 work.target,
                 current=running.running.version,
                 floor=slots.highest(running.floor, running.running.floor),
-                not_before_ms=memory.passed_ms,
+                not_before=passed(memory.passed_ms, running.running),
             )
+        with self._keeper.change():
+            memory.believed_ms, memory.stale = self._now_ms(), ["", ""]
+        self._learn(release.pop("passed_ms", None))
+        return release
+
+    def look_for_staleness(self) -> None:
+        """Have the newest signed lists read, although nothing is offered.
+
+        Raises:
+            UpdateError: They are not believed; or (codes of `hub-...`) could not be fetched.
+        """
+        running = slots.read(self._boot_file).running
+        known = passed(self._keeper.memory.passed_ms, running)
+        with self._clock_doubted(running):
+            self._learn(self._child.refresh(not_before=known)["passed_ms"])
+
+    @contextmanager
+    def _clock_doubted(self, running: slots.Slot) -> Iterator[None]:
+        """Where something looks expired by a clock that cannot be right, blame the clock."""
+        try:
+            yield
         except ExpiredError as error:
             said = doubt(
                 _moment(self._now_ms()),
-                passed=None if memory.passed_ms is None else _moment(memory.passed_ms),
+                passed=passed(self._keeper.memory.passed_ms, running),
                 hub=self._hub.date,
             )
             if said and error.code == ExpiredError.code:
                 raise ClockError(said) from error
             raise
-        passed = release.pop("passed_ms", None)
-        if isinstance(passed, int):
+
+    def _learn(self, passed_ms: object) -> None:
+        if isinstance(passed_ms, int):
             with self._keeper.change() as memory:
-                memory.passed_ms = max(passed, memory.passed_ms or 0)
-        return release
+                memory.passed_ms = max(passed_ms, memory.passed_ms or 0)
 
     def _wait(self, work: Work) -> float:
         found = decision(self._keeper.memory, self._terms, now_ms=self._now_ms())

@@ -1,6 +1,7 @@
 """The agent's memory between its two threads: changed under a lock, on disk before it counts."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,13 @@ class Keeper:
         if fault:
             say("memory.put_aside", fault=fault)
             path.replace(path.with_suffix(".damaged"))
+            self.memory.note(
+                "damaged",
+                at_ms=time.time_ns() // 1_000_000,
+                code="agent-memory",
+                sentence="The device's notes about updates were damaged, so it begins new ones.",
+                hint="Look at your settings again; an update that was under way is offered anew.",
+            )
 
     @contextmanager
     def change(self) -> Iterator[Memory]:

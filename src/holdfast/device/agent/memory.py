@@ -6,7 +6,8 @@ Reports to the hub lie in the same file, so that no power cut can part a step fr
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from holdfast.core.files import write_whole
 
@@ -16,6 +17,13 @@ _MOST_REPORTS = 200
 _MOST_ENDED = 20
 _MOST_TEXT = 500
 _FILE_MODE = 0o600
+_ENTRY: dict[str, Any] = {
+    "at_ms": int, "kind": str, "version": str, "code": str, "sentence": str, "hint": str,
+}  # fmt: skip
+_RELEASE: dict[str, Any] = {
+    "version": str, "severity": str, "notes": str, "fixes": list[str], "size_bytes": int,
+    "sha256": str, "made_ms": int,
+}  # fmt: skip
 
 Stage = Literal["found", "waiting", "downloading", "checking", "installing", "restarting"]
 
@@ -82,6 +90,8 @@ class Memory:
         window: What the owner chose; empty if nothing.
         address: The owner's address with most letters left out.
         answered_ms: When the hub answered last.
+        believed_ms: When the signed lists were last found to be fresh.
+        stale: Code and sentence of what was wrong with them at the last look.
         silent_since_ms: Since when it has not.
         passed_ms: A moment that has certainly passed, from signed metadata.
         attributes_of: Version and start that the hub was told last.
@@ -95,6 +105,8 @@ class Memory:
     window: str = ""
     address: str = ""
     answered_ms: int | None = None
+    believed_ms: int | None = None
+    stale: list[str] = field(default_factory=lambda: ["", ""])
     silent_since_ms: int | None = None
     passed_ms: int | None = None
     attributes_of: str = ""
@@ -136,6 +148,21 @@ class Memory:
             spare = next((index for index, one in enumerate(self.reports) if not _is_end(one)), 0)
             del self.reports[spare]
 
+    def clock_was_set(self, *, before_ms: int, by_ms: int) -> None:
+        """Move what was written down by a clock that turned out to be wrong.
+
+        Otherwise an owner who was asked "in 1970" would seem to have put it off for decades.
+        What lies after the moment before the change was written by another, better clock.
+        """
+        if self.work is not None and self.work.first_seen_ms <= before_ms:
+            self.work.first_seen_ms += by_ms
+            if self.work.later_until_ms is not None:
+                self.work.later_until_ms += by_ms
+        for name in ("answered_ms", "silent_since_ms", "believed_ms"):
+            noted = getattr(self, name)
+            if noted is not None and noted <= before_ms:
+                setattr(self, name, noted + by_ms)
+
     def end(self, work: Work) -> None:
         """Remember that an offer is over."""
         self.ended = [*self.ended, f"{work.id}/{work.revision}"][-_MOST_ENDED:]
@@ -161,13 +188,14 @@ def read(path: Path) -> tuple[Memory, str]:
         raw: Any = json.loads(path.read_bytes())
     except FileNotFoundError:
         return Memory(), ""
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return Memory(), f"could not be read: {error}"
     try:
         if raw.pop("schema") != SCHEMA:
             return Memory(), "was written by another version of this software"
         work = raw.pop("work")
-        memory = Memory(work=None if work is None else Work(**work), **raw)
+        memory = Memory(work=None if work is None else _as_described(Work(**work)), **raw)
+        _as_described(memory)
         _must_make_sense(memory)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         return Memory(), f"makes no sense: {error}"
@@ -184,14 +212,46 @@ def write(path: Path, memory: Memory) -> None:
     write_whole(path, json.dumps(content).encode(), mode=_FILE_MODE)
 
 
+_Described = TypeVar("_Described", Work, Memory)
+
+
+def _as_described(found: _Described) -> _Described:
+    """Refuse a value that is not of the type that its field is declared with."""
+    for name, declared in get_type_hints(type(found)).items():
+        if not _is_of(getattr(found, name), declared):
+            raise TypeError(name)
+    return found
+
+
+def _is_of(value: object, declared: Any) -> bool:  # noqa: ANN401 - a type as typing gives it
+    kinds, inner = get_origin(declared) or declared, get_args(declared)
+    if kinds is Literal:
+        return value in inner
+    if kinds is list:
+        return isinstance(value, list) and all(_is_of(one, inner[0]) for one in value)
+    if kinds is dict:
+        return isinstance(value, dict)
+    if kinds is UnionType:
+        return any(_is_of(value, one) for one in inner)
+    # True is an int for Python, but no moment.
+    return isinstance(value, kinds) and not (kinds is int and isinstance(value, bool))
+
+
 def _must_make_sense(memory: Memory) -> None:
+    if any(len(pair) != len(("code", "sentence")) for pair in _pairs(memory)):
+        raise ValueError("trouble")
     for one in memory.reports:
         if not (isinstance(one["method"], str) and isinstance(one["below"], str)):
             raise TypeError("report")
         if not isinstance(one["body"], dict):
             raise TypeError("report")
     for entry in memory.history:
-        if not isinstance(entry["at_ms"], int) or not isinstance(entry["kind"], str):
+        if set(entry) != set(_ENTRY) or not all(_is_of(entry[key], _ENTRY[key]) for key in _ENTRY):
             raise TypeError("history")
-    if memory.work is not None and not isinstance(memory.work.id, int):
-        raise TypeError("work")
+    release = memory.work.release if memory.work is not None else None
+    if release is not None and not all(_is_of(release[key], _RELEASE[key]) for key in _RELEASE):
+        raise TypeError("release")
+
+
+def _pairs(memory: Memory) -> list[list[str]]:
+    return [memory.stale, *([memory.work.trouble] if memory.work is not None else [])]

@@ -149,7 +149,7 @@ def id_in(path: str) -> int:
     Raises:
         HubGarbageError: There is none.
     """
-    return _id(urlsplit(path).path.rpartition("/")[2])
+    return _id(path.partition("?")[0].rpartition("/")[2])
 
 
 def _id(value: object) -> int:

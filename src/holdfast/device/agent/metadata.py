@@ -2,15 +2,19 @@
 
 `python -I -m holdfast.device.agent.metadata QUESTION` with one of
 
-    {"do": "accept", "config": path, "target": path, "current": "1.0", "floor": "1.0"}
+    {"do": "accept", "settings": JSON, "target": path, "current": "1.0", "floor": "1.0"}
+    {"do": "refresh", "settings": JSON, "not_before_ms": n}
     {"do": "digest", "file": path, "size_bytes": n, "sha256": hex}
     {"do": "terms", "profile": path}
 
 answers `{"ok": {...}}` or `{"error": {"code", "message", "hint"}}` as JSON on standard output.
 """
 
+import fcntl
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +22,9 @@ from typing import Any
 from holdfast.core.clock import now
 from holdfast.core.errors import HoldfastError
 from holdfast.core.files import sha256_of, write_whole
-from holdfast.device import config as device_config
 from holdfast.device.agent.errors import GoneError
-from holdfast.device.agent.hub import Hub
-from holdfast.device.config import DeviceConfig
+from holdfast.device.agent.hub import Hub, read_token
+from holdfast.device.settings import Settings, unpack
 from holdfast.product import read as read_profile
 from holdfast.updates.client import Client
 from holdfast.updates.errors import CutShortError, MissingError, TamperedError, TooLongError
@@ -31,7 +34,7 @@ from holdfast.updates.release import Release, Version
 def main() -> int:
     """Answer the question of the command line."""
     question = json.loads(sys.argv[1])
-    answers = {"accept": accepted, "digest": digested, "terms": terms}
+    answers = {"accept": accepted, "refresh": refreshed, "digest": digested, "terms": terms}
     try:
         answer: dict[str, Any] = {"ok": answers[question["do"]](question)}
     except HoldfastError as error:
@@ -48,12 +51,45 @@ def accepted(question: dict[str, Any]) -> dict[str, Any]:
         HubError: The hub could not be asked.
         NoSpaceError: The disk is full.
     """
-    config = device_config.read(Path(question["config"]))
+    config = unpack(question["settings"])
+    with _client(config, question["not_before_ms"]) as client:
+        release = client.accept(
+            question["target"],
+            product=read_profile(config.product).identity.product,
+            hardware=config.hardware,
+            current=Version.parse(question["current"]),
+            floor=Version.parse(question["floor"]),
+        )
+        stage(client.files(), config.staging / "metadata")
+        return {**facts(release), **_passed(client)}
+
+
+def refreshed(question: dict[str, Any]) -> dict[str, Any]:
+    """Read the newest signed lists, to learn whether they are still looked after.
+
+    Raises:
+        UpdateError: They are not believed.
+        HubError: The hub could not be asked.
+        NoSpaceError: The disk is full.
+    """
+    config = unpack(question["settings"])
+    with _client(config, question["not_before_ms"]) as client:
+        client.refresh(read_profile(config.product).identity.product)
+        return _passed(client)
+
+
+def _passed(client: Client) -> dict[str, Any]:
+    floor = client.time_floor
+    return {"passed_ms": None if floor is None else _ms(floor)}
+
+
+@contextmanager
+def _client(config: Settings, not_before_ms: int | None) -> Iterator[Client]:
     hub = Hub(
         url=config.hub_url,
         tenant=config.tenant,
         controller_id=config.controller_id,
-        token=lambda: config.token_file.read_text().strip(),
+        token=lambda: read_token(config.token_file),
     )
 
     def fetch(name: str, limit_bytes: int) -> bytes:
@@ -62,24 +98,17 @@ def accepted(question: dict[str, Any]) -> dict[str, Any]:
         except GoneError as error:
             raise MissingError from error
 
-    folder = config.folder / "agent"
-    not_before = question.get("not_before_ms")
-    client = Client(
-        _trusted(config, folder),
-        fetch,
-        now=now(),
-        not_before=None if not_before is None else datetime.fromtimestamp(not_before / 1000, UTC),
-    )
-    release = client.accept(
-        question["target"],
-        product=read_profile(config.product).identity.product,
-        hardware=config.hardware,
-        current=Version.parse(question["current"]),
-        floor=Version.parse(question["floor"]),
-    )
-    stage(client.files(), config.staging / "metadata")
-    floor = client.time_floor
-    return {**facts(release), "passed_ms": None if floor is None else _ms(floor)}
+    trusted = _trusted(config, config.folder / "agent")
+    with (trusted / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one that outlived its agent may still be at work
+        yield Client(
+            trusted,
+            fetch,
+            now=now(),
+            not_before=(
+                None if not_before_ms is None else datetime.fromtimestamp(not_before_ms / 1000, UTC)
+            ),
+        )
 
 
 def facts(release: Release) -> dict[str, Any]:
@@ -142,7 +171,7 @@ def terms(question: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _trusted(config: DeviceConfig, folder: Path) -> Path:
+def _trusted(config: Settings, folder: Path) -> Path:
     trusted = folder / "trusted"
     trusted.mkdir(parents=True, exist_ok=True)
     anchor = trusted / "root.json"

@@ -5,13 +5,13 @@ import socket
 from pathlib import Path
 
 from holdfast.device.broker import wire
-from holdfast.device.config import DeviceConfig
+from holdfast.device.settings import Settings
 
 _WAIT_S = 2.0
 _LONGEST_BYTES = 4096
 
 
-def fault(config: DeviceConfig, boot_id: str) -> str:
+def fault(config: Settings, boot_id: str) -> str:
     """Say what does not work yet; empty if all does.
 
     The launcher watches the web page of the slot and runs its health check; the broker does not

@@ -1,12 +1,12 @@
 """The verbs of agent.sock: what the owner's pages see, and what they may ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from holdfast.device.agent import reports
-from holdfast.device.agent.clockwork import doubt
+from holdfast.device.agent.clockwork import doubt, passed
 from holdfast.device.agent.engine import Engine
 from holdfast.device.agent.errors import NothingOfferedError, WindowError
 from holdfast.device.agent.hub import Hub
@@ -35,6 +35,7 @@ _FIXES_SHOWN = 40
 _PUBLIC = ("at_ms", "kind", "version", "code", "sentence", "hint")
 _SHORTEST_WINDOW = timedelta(minutes=30)
 _ENTRIES = 6
+_TROUBLE_BYTES = 600
 
 
 class Telling:
@@ -49,6 +50,7 @@ class Telling:
         hub: Hub,
         terms: Terms,
         folder: Path,
+        now_ms: Callable[[], int],
     ) -> None:
         self._keeper = keeper
         self._engine = engine
@@ -56,6 +58,7 @@ class Telling:
         self._hub = hub
         self._terms = terms
         self._boot_file = folder / "boot" / "boot.json"
+        self._now_ms = now_ms
 
     def handlers(self) -> dict[str, Handler]:
         """Give what carries each verb out."""
@@ -80,16 +83,16 @@ class Telling:
         with self._keeper.lock:
             memory = self._keeper.memory
             work = memory.work
-            version, proving = self._running()
+            running, proving = self._running()
             stage, offer = self._offer(memory, work, proving=proving)
-            trouble = work.trouble if work is not None else ["", ""]
+            trouble = work.trouble if work is not None else memory.stale
             return {
                 "product": {
                     "name": self._terms.name,
                     "vendor": self._terms.vendor,
                     "support_until": self._terms.support_until.isoformat(),
                 },
-                "running": {"version": version},
+                "running": {"version": running.version or "?"},
                 "stage": stage,
                 "offer": offer,
                 "percent": self._percent(work),
@@ -97,13 +100,17 @@ class Telling:
                 "hub": {
                     "answered_ms": memory.answered_ms,
                     "silent_since_ms": memory.silent_since_ms,
+                    "turned_away": self._engine.turned_away,
                 },
                 "clock": doubt(
-                    datetime.now(tz=UTC),
-                    passed=_moment(memory.passed_ms),
+                    datetime.fromtimestamp(self._now_ms() / 1000, tz=UTC),
+                    passed=passed(memory.passed_ms, running),
                     hub=self._hub.date,
                 ),
-                "trouble": {"code": trouble[0], "sentence": trouble[1][:300]},
+                "trouble": {
+                    "code": trouble[0],
+                    "sentence": in_parts(trouble[1], most_bytes=_TROUBLE_BYTES)[0],
+                },
                 "preferences": {
                     "mode": memory.consent or str(self._terms.policy.consent),
                     "window": memory.window or str(self._terms.policy.window),
@@ -111,19 +118,19 @@ class Telling:
                 "address": memory.address,
             }
 
-    def _running(self) -> tuple[str, bool]:
+    def _running(self) -> tuple[slots.Slot, bool]:
         try:
             now = slots.read(self._boot_file)
         except StateError:
-            return "?", False
-        return now.running.version, now.proving
+            return slots.Slot(), False
+        return now.running, now.proving
 
     def _offer(
         self, memory: Memory, work: Work | None, *, proving: bool
     ) -> tuple[str, dict[str, Any] | None]:
         if work is None or work.release is None:
             return ("proving" if proving else "current"), None
-        now_ms = int(datetime.now(tz=UTC).timestamp() * 1000)
+        now_ms = self._now_ms()
         found = decision(memory, self._terms, now_ms=now_ms)
         stage: str = work.stage
         if proving:
@@ -178,7 +185,7 @@ class Telling:
         return {}
 
     def _later(self, _peer: Peer, args: dict[str, Any]) -> Answer:
-        now_ms = int(datetime.now(tz=UTC).timestamp() * 1000)
+        now_ms = self._now_ms()
         with self._keeper.change() as memory:
             work = self._decidable()
             until = bounded_later(wall(now_ms), args["days"], self._terms.policy, pending(work))
@@ -256,14 +263,10 @@ def _fitting(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _last(memory: Memory) -> dict[str, Any] | None:
     for one in reversed(memory.history):
-        if one["kind"] in {"installed", "refused", "failed"}:
+        if one["kind"] in {"installed", "refused", "failed", "damaged"}:
             return {
                 **{key: one[key] for key in _PUBLIC},
                 "sentence": in_parts(one["sentence"], most_bytes=700)[0],
                 "hint": in_parts(one["hint"], most_bytes=400)[0],
             }
     return None
-
-
-def _moment(ms: int | None) -> datetime | None:
-    return None if ms is None else datetime.fromtimestamp(ms / 1000, tz=UTC)

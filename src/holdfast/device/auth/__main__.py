@@ -1,23 +1,29 @@
-"""`python -I -m holdfast.device.auth --config D/device.toml [--fd N]`."""
+"""`python -I -m holdfast.device.auth --settings JSON [--fd N]`, or `--config D/device.toml`."""
 
 import os
 import sys
-from pathlib import Path
 
 from holdfast.core.errors import HoldfastError
-from holdfast.device import config as device_config
 from holdfast.device.auth.service import Auth
 from holdfast.device.broker.server import Limits, Server
-from holdfast.device.service import callers, listener, say, until_told, words_of
+from holdfast.device.service import (
+    WORDS,
+    callers,
+    listener,
+    say,
+    settings_of,
+    until_told,
+    words_of,
+)
 from holdfast.hardening.verbs import AUTH_VERBS
 
 
 def main() -> int:
     """Serve the verbs of auth until told to end."""
     try:
-        words = words_of(sys.argv[1:], frozenset({"config", "fd"}))
+        words = words_of(sys.argv[1:], WORDS)
         os.umask(0o077)
-        config = device_config.read(Path(words.get("config", "device.toml")))
+        config = settings_of(words)
         auth = Auth(config)
         server = Server(
             listener(config.auth_socket, config, words.get("fd")),
@@ -31,7 +37,10 @@ def main() -> int:
         sys.stderr.write(f"{error}\n{error.hint}\n")
         return error.exit_code
     until_told(server.stop)
-    say("auth.started", claimed=auth.claimed)
+    try:
+        say("auth.started", claimed=auth.claimed)
+    except HoldfastError as error:  # it goes on: each answer then says what is the matter
+        say("auth.crippled", fault=error, hint=error.hint)
     server.serve()
     return 0
 

@@ -4,11 +4,13 @@ import json
 import re
 import stat
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
+from holdfast.core.errors import NoSpaceError
 from holdfast.core.files import write_whole
 from holdfast.device.auth import setup_code
 from holdfast.device.auth.errors import (
@@ -28,9 +30,8 @@ OWNER = "owner"
 _FILE_MODE = 0o600
 _NAME = re.compile(r"[^\W_](?:[\w.-]{0,30}[^\W_])?", re.ASCII)
 _MOST_CODE = 64
-# Claiming costs the attacker 60 bits; a short longest wait keeps him from locking the owner out.
-_CLAIM_WAIT_S = 60
 _CLAIM = "claim"
+_UNREADABLE = "The file with the accounts of this device is damaged or cannot be read."
 
 
 class SecretHasher(Protocol):
@@ -45,8 +46,7 @@ class SecretHasher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(NamedTuple):
     """Somebody who may log in.
 
     Attributes:
@@ -60,13 +60,12 @@ class Account:
     hash: str
 
 
-@dataclass(slots=True, kw_only=True)
-class _Kept:
+class _Kept(NamedTuple):
     """What the file holds."""
 
-    accounts: dict[str, Account] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-    claim_failures: dict[str, int] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = MappingProxyType({})
+    failures: Mapping[str, int] = MappingProxyType({})
+    claim_failures: Mapping[str, int] = MappingProxyType({})
     # Hash of a secret that nobody knows: unknown names are checked against it, as long as others.
     decoy: str = ""
 
@@ -94,9 +93,7 @@ class Accounts:
         self._hasher = hasher
         self._kept = _read(path)
         self._logins = Throttle(self._kept.failures, monotonic=monotonic)
-        self._claims = Throttle(
-            self._kept.claim_failures, monotonic=monotonic, longest_s=_CLAIM_WAIT_S
-        )
+        self._claims = Throttle(self._kept.claim_failures, monotonic=monotonic)
 
     @property
     def claimed(self) -> bool:
@@ -124,7 +121,7 @@ class Accounts:
             self._setup_hash(), setup_code.normalised(code)
         ):
             self._claims.count(_CLAIM)
-            self._write()
+            self._write_counts()
             raise SetupCodeError
         account = Account(name=account_name, role=OWNER, hash=self._hasher.make(form))
         decoy = self._hasher.make(setup_code.make() + setup_code.make())
@@ -157,11 +154,16 @@ class Accounts:
         if account is None or not fits:
             # Unknown names are counted like known ones, or the difference would tell them apart.
             self._logins.count(known, keep=self._kept.accounts)
-            self._write()
+            self._write_counts()
             raise LoginError
         if self._logins.forget(known):
-            self._write()
+            self._write_counts()
         return account
+
+    def _write_counts(self) -> None:
+        # They count until the next start all the same; a full disk must not lock the owner out.
+        with suppress(OSError, NoSpaceError):
+            self._write()
 
     def _write(self) -> None:
         kept = self._kept
@@ -204,13 +206,15 @@ def _read(path: Path) -> _Kept:
         content: Any = json.loads(path.read_bytes())
     except FileNotFoundError:
         return _Kept()
-    except (OSError, ValueError) as error:
-        raise AccountsFileError(f"{path} cannot be read.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise AccountsFileError(_UNREADABLE) from error
     if stat.S_IMODE(mode) & 0o077:
         path.chmod(_FILE_MODE)
     try:
         if content["schema"] != SCHEMA:
-            raise AccountsFileError(f"{path} was written by another version of this software.")
+            raise AccountsFileError(
+                "The accounts were written by another version of this software."
+            )
         accounts = [
             Account(name=str(one["name"]), role=str(one["role"]), hash=str(one["hash"]))
             for one in content["accounts"]
@@ -225,4 +229,4 @@ def _read(path: Path) -> _Kept:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # A damaged file never means "unclaimed": that would hand the device to the next visitor.
-        raise AccountsFileError(f"{path} is damaged.") from error
+        raise AccountsFileError(_UNREADABLE) from error

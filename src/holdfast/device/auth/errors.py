@@ -101,4 +101,4 @@ class AccountsFileError(AccountError):
 
     code = "account-file"
     http_status = 500
-    hint = "Restore the device's folder from a copy, or reset the device to factory state."
+    hint = "Put auth/accounts.json back from a copy, or have the device reset to factory state."

@@ -11,8 +11,8 @@ from holdfast.device.auth.errors import AccountsFileError, HashingBusyError
 from holdfast.device.auth.passwords import Hasher
 from holdfast.device.broker.server import Handler
 from holdfast.device.broker.wire import Answer, Peer
-from holdfast.device.config import DeviceConfig
 from holdfast.device.service import say
+from holdfast.device.settings import Settings
 
 _QUIET = frozenset({"account.state"})
 WAIT_FOR_TURN_S = 3.0
@@ -22,19 +22,31 @@ _LONGEST_HASH = 512
 class Auth:
     """Accounts behind the verbs of `hardening.verbs.AUTH_VERBS`."""
 
-    def __init__(self, config: DeviceConfig) -> None:
+    def __init__(self, config: Settings) -> None:
         self._setup_code_file = config.setup_code_file
         # One at a time: two claims cannot both win, and tries made at once are counted singly.
         self._turn = Lock()
-        self._accounts = Accounts(
-            config.folder / "auth" / "accounts.json",
-            setup_hash=lambda: read_hash(config.setup_code_file),
-            hasher=Hasher(),
-        )
+        self._path = config.folder / "auth" / "accounts.json"
+        self._opened: Accounts | None = None
+
+    @property
+    def _accounts(self) -> Accounts:
+        """Open the accounts; where they are damaged, try anew each time and say why not."""
+        if self._opened is None:
+            self._opened = Accounts(
+                self._path,
+                setup_hash=lambda: read_hash(self._setup_code_file),
+                hasher=Hasher(),
+            )
+        return self._opened
 
     @property
     def claimed(self) -> bool:
-        """Whether the device has an owner."""
+        """Whether the device has an owner.
+
+        Raises:
+            AccountsFileError: The accounts cannot be read; that is never taken for "no owner".
+        """
         return self._accounts.claimed
 
     def handlers(self) -> dict[str, Handler]:

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,10 @@ _WRITTEN_SINGLY = 3
 _MOST_KINDS = 256
 
 
-@dataclass(slots=True)
 class _Repeats:
-    since: float
-    calls: int = 1
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.calls = 1
 
 
 class Journal:

@@ -13,8 +13,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.device.broker.errors import StateError, VerifierError
 from holdfast.device.broker.settings import Settings
@@ -32,8 +31,7 @@ _LIMITS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """What the verifier is asked about the artifact on its standard input.
 
     Attributes:
@@ -49,8 +47,7 @@ class Question:
     not_before: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the verifier found, when everything was in order.
 
     Attributes:

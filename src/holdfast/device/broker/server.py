@@ -13,8 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.core.errors import BusyError, HoldfastError
 from holdfast.device.broker import wire
@@ -35,8 +34,7 @@ _MALFORMED = "(malformed)"
 _UNKNOWN = "(unknown)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds that keep one client from using up what others need.
 
     Attributes:
@@ -54,19 +52,19 @@ class Limits:
     idle_s: float | None = None
 
 
-@dataclass(eq=False, slots=True)
 class _Connection:
-    socket: socket.socket
-    peer: Peer
-    deadline: float
-    waiting: bool = False
+    def __init__(self, accepted: socket.socket, peer: Peer, deadline: float) -> None:
+        self.socket = accepted
+        self.peer = peer
+        self.deadline = deadline
+        self.waiting = False
 
 
-@dataclass(slots=True)
 class _Rates:
     """Times of the latest calls, by uid and verb."""
 
-    calls: dict[tuple[int, str], deque[float]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.calls: dict[tuple[int, str], deque[float]] = {}
 
     def count(self, uid: int, verb: str, rule: Verb) -> None:
         """Count a call.

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 CONTROL_FD = 4
 """Where the broker finds the pipe through which it asks the launcher for a restart."""
@@ -11,8 +12,7 @@ CONTROL_FD = 4
 ASK_RESTART = b"restart\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What the broker has to know.
 
     Attributes:
@@ -29,7 +29,7 @@ class Settings:
     hardware: str
     image_bytes: int
     idle_s: int = 30
-    uids: Mapping[str, int] = field(default_factory=dict)
+    uids: Mapping[str, int] = MappingProxyType({})
 
     @property
     def boot_file(self) -> Path:
@@ -76,7 +76,8 @@ class Settings:
 
 def pack(settings: Settings) -> str:
     """Write settings as JSON, for a command line."""
-    return json.dumps({**asdict(settings), "folder": str(settings.folder)})
+    plain = {"folder": str(settings.folder), "uids": dict(settings.uids)}
+    return json.dumps(settings._asdict() | plain)
 
 
 def unpack(text: str) -> Settings:

@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ _LONGEST_HEALTH_BYTES = 4096
 _PHASES = {"copying": 0, "verifying": 15, "unpacking": 40, "checking": 80, "done": 100}
 
 
-@dataclass(slots=True)
 class Progress:
     """How far the installation under way is, or how the last one ended.
 
@@ -44,10 +42,20 @@ class Progress:
         error: Code, message and hint of a failure; None if there was none.
     """
 
-    phase: str = "idle"
-    percent: int = 0
-    version: str = ""
-    error: dict[str, str] | None = None
+    def __init__(self, version: str = "") -> None:
+        self.phase = "idle"
+        self.percent = 0
+        self.version = version
+        self.error: dict[str, str] | None = None
+
+    def told(self) -> Answer:
+        """Give it as part of an answer."""
+        return {
+            "phase": self.phase,
+            "percent": self.percent,
+            "version": self.version,
+            "error": self.error,
+        }
 
     def enter(self, phase: str) -> None:
         """Begin a phase."""
@@ -126,7 +134,7 @@ class Slots:
                 }
                 for name, slot in now.slots.items()
             },
-            "install": asdict(self.progress),
+            "install": self.progress.told(),
         }
 
     def _health(self, now: BootState) -> Answer:
@@ -185,20 +193,18 @@ class Slots:
             made=verdict.made,
         )
         self._change(
-            lambda found: replace(
-                found.with_slot(target, replace(slot, state="writing", sha256="")),
-                trying=None,
-                tries_left=0,
-            )
+            lambda found: found.with_slot(
+                target, slot._replace(state="writing", sha256="")
+            )._replace(trying=None, tries_left=0)
         )
         try:
-            slot = replace(slot, tree=self._written(target))
+            slot = slot._replace(tree=self._written(target))
             state.write_record(self.settings.slot(target), SlotRecord(slot=slot, confirmed=False))
             self._change(lambda found: found.with_slot(target, slot))
         except BaseException as error:
             self._clear(target, reason=f"installation failed: {error}")
             raise
-        return {"slot": target, **asdict(verdict)}
+        return {"slot": target, **verdict._asdict()}
 
     def _verified(self, version: str, now: BootState) -> judge.Verdict:
         settings, progress = self.settings, self.progress
@@ -246,9 +252,9 @@ class Slots:
             slot = now.slots[now.other]
             if slot.state not in {"ready", "trying"}:
                 raise NothingReadyError("no freshly installed version is waiting")
-            trying = replace(slot, state="trying", reason="")
-            return replace(
-                now.with_slot(now.other, trying), trying=now.other, tries_left=state.TRIES
+            trying = slot._replace(state="trying", reason="")
+            return now.with_slot(now.other, trying)._replace(
+                trying=now.other, tries_left=state.TRIES
             )
 
         changed = self._change(change)
@@ -261,9 +267,8 @@ class Slots:
             health = self._health(now)
             if health["state"] != "healthy":
                 raise NotProvenError("the running version has not shown itself healthy yet")
-            slot = replace(now.running, state="good", reason="")
-            return replace(
-                now.with_slot(now.booted, slot),
+            slot = now.running._replace(state="good", reason="")
+            return now.with_slot(now.booted, slot)._replace(
                 good=now.booted,
                 trying=None,
                 tries_left=0,

@@ -6,9 +6,9 @@ while no broker runs. Standard library only.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from holdfast.core.files import write_whole
 from holdfast.device.broker.errors import StateError
@@ -25,8 +25,7 @@ Kind = Literal["empty", "writing", "ready", "trying", "good", "bad"]
 """`writing`: being unpacked, holds nothing of use. `ready`: whole, never started."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class Slot(NamedTuple):
     """What one slot directory holds.
 
     Attributes:
@@ -48,8 +47,7 @@ class Slot:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BootState:
+class BootState(NamedTuple):
     """The whole of `boot.json`.
 
     Attributes:
@@ -69,7 +67,7 @@ class BootState:
     booted: str = ""
     boot_id: str = ""
     floor: str = "0.0"
-    slots: Mapping[str, Slot] = field(default_factory=lambda: {name: Slot() for name in NAMES})
+    slots: Mapping[str, Slot] = MappingProxyType(dict.fromkeys(NAMES, Slot()))
     note: str = ""
 
     @property
@@ -89,12 +87,12 @@ class BootState:
 
     def with_slot(self, name: str, slot: Slot) -> "BootState":
         """Give the same state with another content of one slot."""
-        return replace(self, slots={**self.slots, name: slot})
+        return self._replace(slots={**self.slots, name: slot})
 
     def given_up(self, name: str, reason: str) -> "BootState":
         """Give the state after a slot failed its trial."""
-        bad = replace(self.slots[name], state="bad", reason=clean(reason))
-        return replace(self.with_slot(name, bad), trying=None, tries_left=0)
+        bad = self.slots[name]._replace(state="bad", reason=clean(reason))
+        return self.with_slot(name, bad)._replace(trying=None, tries_left=0)
 
 
 def number(label: str) -> tuple[int, ...]:
@@ -182,7 +180,7 @@ def slot_of(raw: Mapping[str, Any]) -> Slot:
         ValueError: A value makes no sense.
         TypeError: A value is no text.
     """
-    values = {name: _text(raw.get(name, "")) for name in Slot.__dataclass_fields__}
+    values = {name: _text(raw.get(name, "")) for name in Slot._fields}
     values["floor"] = values["floor"] or "0.0"
     number(values["floor"])
     if values["version"]:
@@ -199,12 +197,12 @@ def write(path: Path, state: BootState) -> None:
     Raises:
         NoSpaceError: The disk is full; the old state still holds.
     """
-    whole = {"schema": SCHEMA, **asdict(state)}
+    slots = {name: slot._asdict() for name, slot in state.slots.items()}
+    whole = {"schema": SCHEMA, **state._asdict(), "slots": slots}
     write_whole(path, json.dumps(whole, indent=1).encode() + b"\n")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotRecord:
+class SlotRecord(NamedTuple):
     """The whole of `slot.json` beside an unpacked tree: what boot.json is found again from.
 
     Attributes:
@@ -236,4 +234,5 @@ def write_record(folder: Path, record: SlotRecord) -> None:
     Raises:
         NoSpaceError: The disk is full.
     """
-    write_whole(folder / "slot.json", json.dumps(asdict(record), indent=1).encode() + b"\n")
+    whole = {"slot": record.slot._asdict(), "confirmed": record.confirmed}
+    write_whole(folder / "slot.json", json.dumps(whole, indent=1).encode() + b"\n")

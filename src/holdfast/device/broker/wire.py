@@ -10,9 +10,8 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.core.errors import HoldfastError
 from holdfast.hardening.errors import MalformedCallError
@@ -46,8 +45,7 @@ class AnsweredError(HoldfastError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
+class Peer(NamedTuple):
     """Who is on the other side of a connection, as the kernel says.
 
     Attributes:
@@ -61,8 +59,7 @@ class Peer:
     names: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """A packet that has the shape of a call; whether it is allowed is not yet said."""
 
     id: str

@@ -1,23 +1,21 @@
-"""`python -I -m holdfast.device.gui --config D/device.toml [--fd N]`."""
+"""`python -I -m holdfast.device.gui --settings JSON [--fd N]`, or `--config D/device.toml`."""
 
 import os
 import socket
 import sys
-from pathlib import Path
 
 from holdfast.core.errors import HoldfastError
-from holdfast.device import config as device_config
 from holdfast.device.gui.app import application
 from holdfast.device.gui.server import listen, serve
-from holdfast.device.service import say, words_of
+from holdfast.device.service import WORDS, say, settings_of, words_of
 
 
 def main() -> int:
     """Serve the owner's pages until told to end."""
     try:
-        words = words_of(sys.argv[1:], frozenset({"config", "fd"}))
+        words = words_of(sys.argv[1:], WORDS)
         os.umask(0o077)
-        config = device_config.read(Path(words.get("config", "device.toml")))
+        config = settings_of(words)
         handed = words.get("fd")
         listening = (
             socket.socket(fileno=int(handed)) if handed is not None else listen(config.gui_listen)

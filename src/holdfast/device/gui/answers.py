@@ -93,6 +93,7 @@ class State:
         last: What happened last.
         checked: When the hub answered last.
         silent_since: Since when the hub has not answered; None if it does.
+        turned_away: Why the hub does not listen although it was reached; empty if it does.
         clock: A warning about the clock; empty if it seems right.
         trouble: Code of what holds the update up for the moment; empty if nothing.
         trouble_sentence: The same in words.
@@ -111,6 +112,7 @@ class State:
     last: Past | None
     checked: datetime | None
     silent_since: datetime | None
+    turned_away: str
     clock: str
     trouble: str
     trouble_sentence: str
@@ -150,6 +152,7 @@ def state_of(answer: Mapping[str, Any]) -> State:
             last=past_of(answer["last"]) if answer["last"] is not None else None,
             checked=moment(hub["answered_ms"]),
             silent_since=moment(hub["silent_since_ms"]),
+            turned_away=_text(hub["turned_away"]),
             clock=_text(answer["clock"]),
             trouble=_text(trouble["code"]),
             trouble_sentence=_text(trouble["sentence"]),

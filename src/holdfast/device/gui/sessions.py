@@ -4,11 +4,13 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from holdfast.core.errors import NoSpaceError
 from holdfast.core.files import write_whole
 
 COOKIE = "holdfast-session"
@@ -102,12 +104,14 @@ class Sessions:
             self._save()
 
     def _save(self) -> None:
+        """Keep them over a restart; on a full disk they are only not kept."""
         self._saved = self._now()
         rows = {
             key: {**asdict(one), "began": one.began.isoformat(), "used": one.used.isoformat()}
             for key, one in self._by_hash.items()
         }
-        write_whole(self._path, json.dumps(rows).encode(), mode=_FILE_MODE)
+        with suppress(OSError, NoSpaceError):
+            write_whole(self._path, json.dumps(rows).encode(), mode=_FILE_MODE)
 
 
 def _read(path: Path) -> dict[str, Session]:
@@ -119,10 +123,17 @@ def _read(path: Path) -> dict[str, Session]:
                 name=str(row["name"]),
                 role=str(row["role"]),
                 token=str(row["token"]),
-                began=datetime.fromisoformat(row["began"]),
-                used=datetime.fromisoformat(row["used"]),
+                began=_moment(row["began"]),
+                used=_moment(row["used"]),
             )
             for key, row in rows.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _moment(text: str) -> datetime:
+    read = datetime.fromisoformat(text)
+    if read.tzinfo is None:
+        raise ValueError(text)
+    return read

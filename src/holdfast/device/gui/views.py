@@ -57,8 +57,9 @@ _NAMELESS = {
     "refused": "An update was refused",
     "failed": "An update could not be installed",
     "cancelled": "An update was taken back by the manufacturer",
+    "damaged": "The device lost its notes about updates",
 }
-_KINDS = {"installed": "calm", "refused": "bad", "failed": "warn"}
+_KINDS = {"installed": "calm", "refused": "bad", "failed": "warn", "damaged": "warn"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +216,7 @@ def _current(state: State, *, now: datetime) -> tuple[str, str, str]:
         and state.last.kind in {"refused", "failed"}
         and now - state.last.at < NEWS_FOR
     )
-    if bad_news or state.silent_since is not None:
+    if bad_news or state.silent_since is not None or state.trouble:
         return "note", runs, looked
     return "calm", _("Everything is up to date"), f"{runs}. {looked}"
 
@@ -274,7 +275,8 @@ def _notices(state: State, *, now: datetime) -> list[Notice]:
     shown = []
     if state.clock:
         shown.append(Notice(kind="warn", title=_("The clock looks wrong"), lines=(state.clock,)))
-    if state.silent_since is not None and now - state.silent_since >= _SILENCE_WORTH_SAYING:
+    silent = state.silent_since
+    if silent is not None and (state.turned_away or now - silent >= _SILENCE_WORTH_SAYING):
         shown.append(
             Notice(
                 kind="warn",
@@ -282,8 +284,9 @@ def _notices(state: State, *, now: datetime) -> list[Notice]:
                 lines=(
                     _(
                         "No answer since {when}. The device works as always and keeps trying."
-                    ).format(when=when(state.silent_since)),
-                    _("Look whether the device has a connection to the internet."),
+                    ).format(when=when(silent)),
+                    state.turned_away
+                    or _("Look whether the device has a connection to the internet."),
                 ),
             )
         )
@@ -306,7 +309,7 @@ def _news(last: Past, state: State, *, now: datetime) -> list[Notice]:
     if last.kind == "installed":
         title = _("Version {version} was installed {when} and works").format(**facts)
         return [Notice(kind="calm", title=title)]
-    if last.kind not in {"refused", "failed"}:
+    if last.kind not in {"refused", "failed", "damaged"}:
         return []
     title = (_TITLES if last.version else _NAMELESS)[last.kind]
     safe = _("Version {running} goes on running; nothing of it was changed.").format(**facts)
