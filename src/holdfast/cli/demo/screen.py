@@ -5,7 +5,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-MIB = 1 << 20
+MB = 1_000_000
 
 
 def draw(
@@ -21,7 +21,7 @@ def draw(
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for name, address, state, resident in rows:
         colour = "green" if state.startswith(("running", "runs")) else "yellow"
-        size = f"{resident / MIB:.0f} MB" if resident else ""
+        size = f"{resident / MB:.0f} MB" if resident else ""
         table.add_row(Text(name, "bold"), address, Text(state, colour), Text(size, "dim"))
     todo = Group(
         *(

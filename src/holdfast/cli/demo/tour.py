@@ -38,7 +38,7 @@ from holdfast.core.process import run as run_program
 _ADDRESS = "ada@example.org"
 _COMMAND_TIMEOUT_S = 60.0
 _INSTALL_TIMEOUT_S = 60.0
-MIB = 1 << 20
+MB = 1_000_000
 
 
 def run(places: Places, console: Console, *, points: int) -> dict[str, Any]:
@@ -242,12 +242,12 @@ class _Tour:
         for process in facts["processes"]:
             if process["running"]:
                 total += process["rss_bytes"]
-                size = process["rss_bytes"] / MIB
+                size = process["rss_bytes"] / MB
                 step.saw(f"{process['name']:9} user {process['uid']:<6} {size:5.1f} MB")
             for missing in process["missing"]:
                 step.saw(f"{process['name']:9} is missing: {missing}")
-        step.saw(f"together {total / MIB:.1f} MB")
-        must(total < 100 * MIB, "they take more than 100 MB together")
+        step.saw(f"together {total / MB:.1f} MB")
+        must(total < 100 * MB, "they take more than 100 MB together")
 
     # What several steps need.
 
