@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.core.process import run
 from holdfast.device import landlock, services
 from holdfast.device.launcher import plan_of
 
@@ -374,9 +375,12 @@ def test_attack_script_succeeds_where_there_are_no_walls(device: Path, outside: 
         Path(left).unlink(missing_ok=True)
     assert mine.wait(timeout=10) != 0
     found = json.loads(done.stdout)
+    # Below chroot, and where an administrator forbids it, the kernel itself is the wall.
+    allowed = run(["unshare", "-U", "true"], timeout_s=10, check=False).exit_code == 0
     for attack in (
         "tcp", "udp", "abstract socket", "listen", "read factory/token", "write boot/boot.json",
-        "write slots/b/hostile", "run a dropped program", "kill root's", "user namespace",
+        "write slots/b/hostile", "run a dropped program", "kill root's",
+        *(["user namespace"] if allowed else []),
         "write /tmp/hostile", f"read the token as {user}", "read /etc/passwd",
     ):  # fmt: skip
         assert found[attack].startswith("DONE"), (attack, found[attack])

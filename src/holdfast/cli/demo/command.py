@@ -1,6 +1,7 @@
 """`holdfast demo`, which `script/up` calls."""
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -17,6 +18,7 @@ from holdfast.cli.demo import screen
 from holdfast.cli.demo.places import Places, Ports
 from holdfast.cli.demo.site import SEVERITIES, Site
 from holdfast.cli.demo.status import Status
+from holdfast.core.errors import UsageError
 
 app = typer.Typer(
     help="Hub, gateway, worker and one device on this machine, and the tour.",
@@ -53,6 +55,10 @@ def demo(
     if install_only:
         console.print("Everything is installed. Start with: script/up")
     elif tour:
+        if os.geteuid() != 0:
+            error = UsageError("the tour needs root: it fills a disk, and gives processes users")
+            error.hint = "Run `sudo script/up --tour`; `script/up` itself needs no root."
+            raise error
         _tour(console, state, points, as_json=as_json)
     else:
         _run(console, Places(state / "demo"), port_base, started)
@@ -100,8 +106,7 @@ def _run(console: Console, places: Places, port_base: int, started: float) -> No
 
 
 def _start(console: Console, site: Site) -> None:
-    first = not site.places.founded()
-    if first:
+    if not site.places.founded():
         console.print(
             "First start: making keys [bold yellow]for demonstration only[/], the hub, its first "
             "release and a device. Real keys: docs/how-to/make-real-keys.md"
@@ -112,8 +117,10 @@ def _start(console: Console, site: Site) -> None:
         site.start_gateway()
     site.start_device()
     site.supervisor.wait(site.device.name)
-    if first:
+    # Also after a first start that was cut off before this; a second time changes nothing.
+    if not site.places.offered():
         site.publish(site.maker.release(site.draft(_OFFERED)), offer=True)
+        site.places.remember_offer()
 
 
 def _show(console: Console, site: Site, status: Status) -> None:

@@ -117,6 +117,14 @@ class Places:
         content = {name: getattr(ports, name) for name in ("hub", "gateway", "device", "product")}
         write_whole(self.state / "founded.json", json.dumps(content).encode())
 
+    def offered(self) -> bool:
+        """Tell whether the release that the demonstration tells of was offered."""
+        return (self.state / "offered").exists()
+
+    def remember_offer(self) -> None:
+        """Note that it was offered."""
+        write_whole(self.state / "offered", b"")
+
     def ports(self) -> Ports:
         """Read the ports of the first start."""
         return Ports(**json.loads((self.state / "founded.json").read_text()))

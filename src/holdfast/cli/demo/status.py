@@ -58,14 +58,12 @@ class Status:
     def notes(self) -> list[str]:
         """Return sentences for the bottom of the screen."""
         places = self._site.places
-        missing = {
-            words
-            for process in report(self._site.device.folder)["processes"]
-            if process["running"]
-            for words in process["missing"]
-        }
+        missing: dict[str, list[str]] = {}
+        for process in report(self._site.device.folder)["processes"]:
+            for words in process["missing"] if process["running"] else ():
+                missing.setdefault(words, []).append(process["name"])
         return [
-            *(f"Protection that is missing here: {words}" for words in sorted(missing)),
+            *(f"Missing protection, {', '.join(who)}: {what}" for what, who in missing.items()),
             f"Mails to owners become files in {_short(places.mails)}",
             f"Logs are in {_short(places.logs)}. Ctrl-C stops everything; the state stays.",
         ]
