@@ -75,7 +75,7 @@ class _Source(FetcherInterface):
         self.failure: BaseException | None = None
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        raise NotImplementedError(url)
+        yield self.download_bytes(url, most_bytes(""))
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         # The signed length is compared later, by the code that also compares the digest: so a

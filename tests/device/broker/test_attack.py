@@ -77,7 +77,7 @@ for name in ("factory/token", "factory/setup-code.hash", "auth/accounts.json",
              "agent/state.json", "gui/sessions", "verifier/trusted/secret",
              "broker/journal.jsonl", "run/launcher.lock"):
     attack(f"read {name}")(lambda name=name: read(f"{D}/{name}") or True)
-for path in ("/etc/shadow", "/root/.profile", target["foreign"]):
+for path in ("/etc/shadow", "/etc/gshadow", target["foreign"]):
     attack(f"read {path}")(lambda path=path: read(path))
 for name in ("slots/a/rootfs/www/index.html", "slots/b/hostile", "boot/boot.json",
              "factory/root.json", "factory/product.toml", "device.toml", "agent/hostile",

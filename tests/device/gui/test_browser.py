@@ -158,6 +158,7 @@ def test_later_and_scheduled(page: Page, site: Any, size: str, words: Any) -> No
     agent = site.agent
     agent.current(stage="offered", offer=words.offer(severity="medium"))
     log_in(page, site)
+    expect(page.get_by_text("If you do nothing, it is installed")).to_be_visible()
     page.get_by_label("Ask me again").select_option("2")
     agent.current(
         stage="deferred", offer=words.offer(severity="medium") | {"until_ms": words.ms(-2)}
@@ -165,6 +166,8 @@ def test_later_and_scheduled(page: Page, site: Any, size: str, words: Any) -> No
     page.get_by_role("button", name="Later").click()
     assert agent.asked == [("update.later", {"days": 2})]
     expect(page.get_by_role("heading", name="Version 1.1 waits")).to_be_visible()
+    # At that moment the owner is asked again; nothing is installed.
+    expect(page.get_by_text("If you do nothing, it is installed")).to_have_count(0)
     look(page, "deferred", size)
     agent.current(
         stage="scheduled",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from holdfast.hub.fleet import events, queries, services
 from holdfast.hub.fleet.events import handle_events
-from holdfast.hub.fleet.models import Device, Event, Offer
+from holdfast.hub.fleet.models import Device, Event, LastSeen, Offer
 from holdfast.hub.fleet.reports import clean
 from holdfast.hub.moments import now_ms
 from holdfast.hub.products.models import Product
@@ -133,6 +133,20 @@ def test_a_refusal_keeps_its_reason(talk: Talk, offer: Offer) -> None:
     assert state_of(offer) == ("refused", True)
     text = queries.history(talk.device)[0][0].text
     assert "The file is not the one that the manufacturer signed." in text
+
+
+def test_what_holds_an_offer_up_is_told_until_it_goes_on(talk: Talk, offer: Offer) -> None:
+    talk.runs("1.0")
+    talk.says("retrieved", {}, offer=offer)
+    talk.feedback(offer, "proceeding", "none", "[update-clock] The clock shows 1970.")
+    LastSeen.objects.create(pk=talk.device.pk, at_ms=now_ms())
+    answer = queries.why(talk.device)
+    assert (answer.code, state_of(offer)) == ("held-up", ("retrieved", False))
+    assert "The clock shows 1970." in answer.text
+    assert "clock" in answer.to_do
+    talk.feedback(offer, "download")
+    offer.refresh_from_db()
+    assert (offer.reason_code, queries.why(talk.device).code) == ("", "downloading")
 
 
 @pytest.mark.parametrize(

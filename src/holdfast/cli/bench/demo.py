@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from holdfast.core.errors import HoldfastError
+from holdfast.cli.bench.errors import BenchError
 from holdfast.core.process import run
 from holdfast.device.broker import wire
 from holdfast.device.report import report
@@ -31,12 +31,6 @@ _MB = 1_000_000
 _START_S = 120.0
 _STOP_S = 30.0
 _TOUR_S = 900.0
-
-
-class BenchError(HoldfastError):
-    """A measurement could not be made."""
-
-    code = "bench"
 
 
 def bench(

@@ -21,19 +21,13 @@ from rich.console import Console
 from rich.table import Table
 
 from holdfast.cli.bench import fleet, goosebit, wrk
-from holdfast.core.errors import HoldfastError
+from holdfast.cli.bench.errors import BenchError
 
 GOAL_PER_S = 30_000
 GOAL_P99_MS = 10.0
 GOAL_LAG_S = 5.0
 _PROBES = 10
 _START_S = 60.0
-
-
-class BenchError(HoldfastError):
-    """A measurement could not be made."""
-
-    code = "bench"
 
 
 @dataclass(slots=True)

@@ -80,6 +80,10 @@ def build(recipe: Recipe, folder: Path) -> Path:
 
 
 def _packages() -> list[str]:
+    if not RECIPE.is_dir():
+        error = ImageError("the recipe of the demonstration's images is not installed")
+        error.hint = "Run the demonstration from a checkout of Holdfast, with script/up."
+        raise error
     lines = (RECIPE / "packages.txt").read_text().splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 

@@ -17,6 +17,7 @@ from holdfast.cli.demo.faults import FaultyNetwork
 from holdfast.cli.demo.maker import GATEWAY
 from holdfast.cli.demo.report import TourError, must, until
 from holdfast.cli.demo.site import Site
+from holdfast.cli.demo.supervisor import with_children
 from holdfast.core.process import run
 from holdfast.device.boot import boot_file
 from holdfast.device.broker import state as boot_state
@@ -118,7 +119,7 @@ class Lane:
         launcher = self._site.supervisor.services[self._device.name].process
         if launcher is None:
             raise TourError("the device was not running")
-        for pid in _tree(launcher.pid):
+        for pid in with_children(launcher.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         while left := _naming(self._folder):
@@ -229,15 +230,6 @@ class Lane:
             f"after {cut} the files of version {version} are not whole",
         )
         return version
-
-
-def _tree(pid: int) -> list[int]:
-    found = [pid]
-    for one in found:
-        with contextlib.suppress(OSError, ValueError):
-            words = Path(f"/proc/{one}/task/{one}/children").read_text().split()
-            found.extend(int(word) for word in words)
-    return found
 
 
 def _naming(folder: Path) -> list[int]:

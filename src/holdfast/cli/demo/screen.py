@@ -43,7 +43,8 @@ def print_plain(
 ) -> None:
     """The same for a pipe: one fact a line."""
     for name, address, state, resident in rows:
-        console.print(f"{name}\t{address}\t{state}\t{resident}", highlight=False, soft_wrap=True)
+        size = f"{resident / MB:.0f} MB"
+        console.print(f"{name}\t{address}\t{state}\t{size}", highlight=False, soft_wrap=True)
     for what, where in steps:
         console.print(f"next\t{what}\t{where}", highlight=False, soft_wrap=True)
     console.print("keys\tfor demonstration only\tdocs/how-to/make-real-keys.md", highlight=False)

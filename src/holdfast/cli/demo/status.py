@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.cli.demo.site import Site
-from holdfast.cli.demo.supervisor import resident_bytes
+from holdfast.cli.demo.supervisor import with_children
 from holdfast.cli.demo.visitor import links_in
-from holdfast.device.report import report
+from holdfast.device.report import report, resident_bytes
 
 Row = tuple[str, str, str, int]
 _TAIL_BYTES = 64 * 1024
@@ -34,7 +34,7 @@ class Status:
             service = site.supervisor.services.get(name)
             alive = service is not None and service.alive()
             pid = service.process.pid if service and service.process else 0
-            memory = sum(resident_bytes(each) for each in _with_children(pid))
+            memory = sum(resident_bytes(each) for each in with_children(pid)) if pid else 0
             rows.append((name, address, "running" if alive else "starting again", memory))
         device = report(site.device.folder)
         rows.append(("device", site.device.url, _device_words(device), device["rss_bytes"]))
@@ -95,16 +95,6 @@ def _device_words(device: dict[str, Any]) -> str:
         return "starting"
     words = f"runs {device['version']} from slot {device['booted']}"
     return f"{words}, on trial" if device.get("trying") == device["booted"] else words
-
-
-def _with_children(pid: int) -> list[int]:
-    """Return a process and its children, as far as they can be seen."""
-    found = [pid] if pid else []
-    for one in found:
-        with contextlib.suppress(OSError, ValueError):
-            words = Path(f"/proc/{one}/task/{one}/children").read_text().split()
-            found.extend(int(word) for word in words)
-    return found
 
 
 def _short(path: Path) -> str:

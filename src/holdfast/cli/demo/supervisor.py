@@ -165,9 +165,11 @@ def end_leftovers(state: Path) -> int:
     return count
 
 
-def resident_bytes(pid: int) -> int:
-    """Resident memory of one process, 0 if it is gone."""
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    return 0
+def with_children(pid: int) -> list[int]:
+    """Return a process and all that it started, as far as they can be seen."""
+    found = [pid]
+    for one in found:
+        with contextlib.suppress(OSError, ValueError):
+            words = Path(f"/proc/{one}/task/{one}/children").read_text().split()
+            found.extend(int(word) for word in words)
+    return found

@@ -156,7 +156,9 @@ class _Tour:
     def _address(self, step: Step) -> None:
         page = self.owner.get("/settings")
         self.owner.submit(page, address=_ADDRESS)
-        mail = until(lambda: self._mail_about("confirm", "/o/c/"), what="the mail with the link")
+        (mail,) = until(
+            lambda: self._mails_about("confirm", "/o/c/"), what="the mail with the link"
+        )
         link = next(each for each in links_in(text_of(mail)) if "/o/c/" in each)
         reader = Visitor(self.site.hub_url)
         page = reader.get(link)
@@ -197,7 +199,7 @@ class _Tour:
         step.saw(f"pressed on {page.url}")
 
     def _mail(self, step: Step) -> None:
-        mail = until(lambda: self._mail_about("1.1", "/o/u/"), what="the mail about 1.1")
+        (mail,) = until(lambda: self._mails_about("1.1", "/o/u/"), what="the mail about 1.1")
         text = " ".join(text_of(mail).split())
         must(NOTES["1.1"][:40] in text, "the mail does not say what changes")
         must("One-Click" in str(mail["List-Unsubscribe-Post"]), "no one-click unsubscribe")
@@ -235,6 +237,9 @@ class _Tour:
         self.site.publish(self.site.maker.release(self.site.draft("1.2")), offer=True)
         step.saw(f"the owner chose: by itself, {hours}; nobody clicks")
         self._confirmed(step, "1.2")
+        count = len(self._mails_about("update 1.1 is there", "/o/u/"))
+        must(count == 1, f"by now the owner got {count} mails about 1.1")
+        step.saw("the owner got one mail about 1.1 up to now, not a second")
 
     def _processes(self, step: Step) -> None:
         facts = self.site.device.facts()
@@ -251,14 +256,15 @@ class _Tour:
 
     # What several steps need.
 
-    def _mail_about(self, words: str, link: str) -> EmailMessage | None:
+    def _mails_about(self, words: str, link: str) -> list[EmailMessage]:
+        found = []
         for path in sorted(self.site.places.mails.glob("*.eml")):
             mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
             if isinstance(mail, EmailMessage) and link in text_of(mail):
                 said = f"{mail['Subject']} {text_of(mail)}"
                 if words in said:
-                    return mail
-        return None
+                    found.append(mail)
+        return found
 
     def _holdfast(self, step: Step, *words: object) -> None:
         command = [sys.executable, "-I", "-m", "holdfast.cli", *map(str, words)]

@@ -238,7 +238,7 @@ def in_parts(text: str, *, most_bytes: int) -> list[str]:
     """Cut a text so that each part, written as JSON in ASCII, has at most so many bytes."""
     parts, part, used = [], "", 0
     for mark in text:
-        # As JSON writes it: \uXXXX, twice for what lies beyond the first plane.
+        # As JSON writes it: six characters each, twice for what lies beyond the first plane.
         cost = 1 if mark.isascii() and mark.isprintable() and mark not in '"\\' else 12
         if used + cost > most_bytes:
             parts.append(part)

@@ -159,7 +159,7 @@ def home(state: State, notes: str, *, now: datetime) -> HomeView:
         sentence=sentence,
         running=_("Version {version}").format(version=state.running),
         notices=tuple(_notices(state, now=now)),
-        offer=None if offer is None else _offer(offer, notes, now=now),
+        offer=None if offer is None else _offer(offer, notes, stage=state.stage, now=now),
         footer=tuple(_footer(state, now=now)),
     )
 
@@ -243,9 +243,10 @@ def _waiting(state: State, offer: Offer, *, now: datetime) -> tuple[str, str, st
     return "note", _(headline).format(**facts), _(sentence).format(**facts)
 
 
-def _offer(offer: Offer, notes: str, *, now: datetime) -> OfferView:
+def _offer(offer: Offer, notes: str, *, stage: str, now: datetime) -> OfferView:
     bound = ""
-    if offer.until is not None and offer.reason:
+    # Put off, `until` is when the owner is asked again; nothing is installed at that moment.
+    if offer.until is not None and offer.reason and stage != "deferred":
         bound = _("If you do nothing, it is installed {when}.").format(
             when=near(offer.until, now=now)
         )

@@ -198,8 +198,8 @@ class Batch:
         offer.state = after.value
         if after in offers.CLOSED:
             offer.closed_ms = at_ms
-        if after is State.CONFIRMED:
-            offer.reason_code = offer.reason = ""
+        if after is State.CONFIRMED or after in offers.ACTIVE:
+            offer.reason_code = offer.reason = ""  # whatever held it up is over
         if after is not State.DEFERRED:
             offer.waits_until_ms = None
         self._changed_offers.add(offer.pk)
@@ -252,6 +252,10 @@ class Batch:
             text = f"[{said.reason_code}] {said.reason}" if said.reason_code else said.reason
             self._note(event, "late-report", version=offer.release.version, said=word, text=text)
             return
+        if said.reason_code and State(offer.state) in offers.ACTIVE:
+            # Not refused: the device goes on by itself once that is mended.
+            offer.reason_code, offer.reason = said.reason_code, said.reason
+            self._changed_offers.add(offer.pk)
         if said.details and after not in _ENDED_BY_DEVICE | {State.DEFERRED}:
             self._note(event, "offer-progress", text=said.details[-1])
 

@@ -169,6 +169,14 @@ def _not_well(facts: _Facts, latest: Offer, state: State) -> Answer | None:
 def _under_way(facts: _Facts, latest: Offer, state: State) -> Answer:
     version = {"version": latest.release.version}
     waits = latest.waits_until_ms
+    if latest.reason_code:
+        return Answer(
+            code="held-up",
+            tone="attention",
+            text=_("Release %(version)s is held up. %(reason)s")
+            % (version | {"reason": words.reason(latest.reason_code, latest.reason)}),
+            to_do=words.what_to_do(latest.reason_code),
+        )
     if state is State.DEFERRED and waits is not None and waits > facts.now_ms:
         return Answer(
             code="deferred",
