@@ -17,10 +17,11 @@ import pytest
 from holdfast.core import clock
 from holdfast.core.errors import HoldfastError
 from holdfast.core.process import run
-from holdfast.device import boot, confine, factory, services
+from holdfast.device import boot, factory, services
 from holdfast.device.broker import settings as broker_settings
 from holdfast.device.broker import wire
 from holdfast.device.launcher import plan_of
+from holdfast.hardening import confine
 from holdfast.updates import bundle, keys
 from holdfast.updates.keys import Cost
 from holdfast.updates.online import OnlineKeys

@@ -11,7 +11,7 @@ from holdfast.core.errors import HoldfastError, NoSpaceError
 from holdfast.device.broker import state, tree
 from holdfast.device.broker.errors import StateError
 from holdfast.device.broker.state import NAMES, BootState, Slot, SlotRecord
-from holdfast.device.confine import StartError
+from holdfast.hardening.confine import StartError
 
 _CUT_OFF = "the installation was cut off"
 

@@ -14,8 +14,8 @@ from holdfast.device.boot import boot_file
 from holdfast.device.broker import state
 from holdfast.device.broker.errors import StateError
 from holdfast.device.broker.state import BootState, clean
-from holdfast.device.confine import StartError, start
 from holdfast.device.services import Plan
+from holdfast.hardening.confine import StartError, start
 
 _PAUSE_S = 0.2
 _PAGE_S = 0.5

@@ -21,9 +21,9 @@ from holdfast.device import boot, layout, services
 from holdfast.device.broker import wire
 from holdfast.device.broker.settings import ASK_RESTART, CONTROL_FD
 from holdfast.device.broker.state import BootState
-from holdfast.device.confine import StartError, adopt_orphans, children, start
 from holdfast.device.health import Health
 from holdfast.device.services import Plan, Service
+from holdfast.hardening.confine import StartError, adopt_orphans, children, start
 
 _LONGEST_LOG_BYTES = 256 << 10
 _STOP_S = 3.0

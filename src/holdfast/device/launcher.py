@@ -59,7 +59,7 @@ def replace_self(config_file: Path) -> None:
         HoldfastError: The settings are faulty, or the folder cannot be used.
     """
     from holdfast.device import passage  # noqa: PLC0415 - only this first stage needs it
-    from holdfast.device.confine import program_folders  # noqa: PLC0415 - as above
+    from holdfast.hardening.confine import program_folders  # noqa: PLC0415 - as above
 
     plan = plan_of(config_file)
     if plan.uids:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from holdfast.device.broker import settings as broker_settings
-from holdfast.device.confine import Capability, Walls
+from holdfast.hardening.confine import Capability, Walls
 
 _INTERNET = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 # The resolver of the C library asks the kernel for the machine's addresses.

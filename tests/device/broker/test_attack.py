@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from holdfast.core.process import run
-from holdfast.device import landlock, services
+from holdfast.device import services
 from holdfast.device.launcher import plan_of
+from holdfast.hardening import landlock
 
 pytestmark = [pytest.mark.servers]
 
@@ -181,13 +182,15 @@ print(json.dumps(done))
 
 RUNNER = r"""
 import json, os, sys
-from holdfast.device import confine, services
+from holdfast.device import services
+from holdfast.hardening import confine
 from holdfast.device.broker import judge
 plan = services.unpack(sys.argv[1])
 command = (sys.executable, "-I", "-c", os.environ["ATTACK"], sys.argv[3])
 broker = services.broker(plan)
 if sys.argv[2] == "verifier":
-    inner = ("from holdfast.device import confine, services\n"
+    inner = ("from holdfast.device import services\n"
+             "from holdfast.hardening import confine\n"
              "from holdfast.device.broker import judge\n"
              "import json, os, sys\n"
              "plan = services.unpack(sys.argv[1])\n"

@@ -19,7 +19,7 @@ from holdfast.device.broker.errors import StateError, VerifierError
 from holdfast.device.broker.settings import Settings
 from holdfast.device.broker.state import clean, number
 from holdfast.device.broker.wire import AnsweredError
-from holdfast.device.confine import Walls, start
+from holdfast.hardening.confine import Walls, start
 
 DEADLINE_S = 60.0
 _LONGEST_ANSWER_BYTES = 64 << 10

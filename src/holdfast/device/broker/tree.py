@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from holdfast.device.confine import Capability, Walls, start
+from holdfast.hardening.confine import Capability, Walls, start
 
 _CHUNK_BYTES = 256 << 10
 _DIGEST_CHARS = 64

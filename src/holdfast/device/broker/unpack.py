@@ -10,7 +10,7 @@ from pathlib import Path
 
 from holdfast.core.errors import NoSpaceError
 from holdfast.device.broker.errors import UnpackError
-from holdfast.device.confine import Capability, Walls, start
+from holdfast.hardening.confine import Capability, Walls, start
 
 DEADLINE_S = 600.0
 _WATCH_S = 0.05

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from holdfast.core.errors import HoldfastError
-from holdfast.device import landlock, seccomp
+from holdfast.hardening import landlock, seccomp
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -1,4 +1,4 @@
-"""A filter of system calls that no process of the device has any business with.
+"""A filter of system calls that no confined process has any business with.
 
 Standard library only.
 
