@@ -1,0 +1,1 @@
+"""Checks of recommendation 2."""

@@ -1,0 +1,1 @@
+"""Facts: what one distinct content says, in one pass."""

@@ -1,0 +1,1 @@
+"""The model: what the facts of a root file system mean together."""

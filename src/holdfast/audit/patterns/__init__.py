@@ -1,0 +1,25 @@
+"""What is looked for in every content."""
+
+from typing import Final
+
+from holdfast.audit.patterns import (
+    accounts,
+    components,
+    disclosure,
+    hardening,
+    privacy,
+    updates,
+)
+from holdfast.audit.patterns.pattern import Pattern
+
+ALL: Final[tuple[Pattern, ...]] = (
+    *components.PATTERNS,
+    *hardening.PATTERNS,
+    *accounts.PATTERNS,
+    *updates.PATTERNS,
+    *disclosure.PATTERNS,
+    *privacy.PATTERNS,
+)
+"""Every pattern; names are unique."""
+
+__all__ = ["ALL", "Pattern"]

@@ -1,0 +1,7 @@
+"""Patterns that privacy need."""
+
+from typing import Final
+
+from holdfast.audit.patterns.pattern import Pattern
+
+PATTERNS: Final[tuple[Pattern, ...]] = ()

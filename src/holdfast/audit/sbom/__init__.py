@@ -1,0 +1,1 @@
+"""Lists of components and of what their vulnerabilities mean, in the formats of the field."""

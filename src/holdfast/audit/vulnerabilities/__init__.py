@@ -1,0 +1,1 @@
+"""Published vulnerabilities: their database, and which of them concern an image."""
