@@ -49,12 +49,14 @@ def page() -> str:
 
 
 def _below(name: str, command: Command) -> Iterator[tuple[str, Command]]:
-    inner = getattr(command, "commands", None)
-    if inner is None:
+    if not isinstance(command, TyperGroup):
         yield name, command
         return
-    for word, each in inner.items():
-        yield from _below(f"{name} {word}", each)
+    default = getattr(command, "default_command", None)
+    if default is not None:  # what goes without a word of its own
+        yield name, command.get_command(None, default)
+    for word in command.list_commands(None):
+        yield from _below(f"{name} {word}", command.get_command(None, word))
 
 
 def _described(name: str, command: Command) -> Iterator[str]:

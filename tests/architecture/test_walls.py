@@ -17,6 +17,7 @@ PLANTED = {
     "django-in-hub": ("gateway/__init__.py", "import django"),
     "slim-device": ("device/gui/__init__.py", "import granian"),
     "tiny-broker": ("device/broker/__init__.py", "import tuf"),
+    "only-the-child-runs-the-engine": ("audit/child.py", "import holdfast.audit.engine"),
     "tiny-broker (indirect)": ("hardening/__init__.py", "import holdfast.core.log"),
 }
 

@@ -149,7 +149,7 @@ def fault(command: str) -> str:
     groups = {name.split()[1] for name in known}
     if words[1] not in groups:
         return f"{command}: no command {words[1]}"
-    for length in (3, 2):
+    for length in (4, 3, 2):
         name = " ".join(words[:length])
         if name in known:
             given = {word.partition("=")[0] for word in words if word.startswith("-")}

@@ -125,10 +125,11 @@ def product(db: Path) -> "Product":
 
 @pytest.fixture
 def release(product: "Product") -> Callable[..., "StoredRelease"]:
-    """Write releases as the API does once it has verified them."""
+    """Write releases as the API does once it has verified them, and they passed the audit."""
 
-    def make(version: str = "1.1", **fields: object) -> "StoredRelease":
+    def make(version: str = "1.1", *, judged: bool = True, **fields: object) -> "StoredRelease":
         from holdfast.hub.moments import DAY_MS, now_ms  # noqa: PLC0415 - after Django has started
+        from holdfast.hub.releases.models import Judgement, Judging  # noqa: PLC0415
         from holdfast.hub.releases.models import Release as Stored  # noqa: PLC0415
 
         known: dict[str, Any] = {
@@ -145,7 +146,10 @@ def release(product: "Product") -> Callable[..., "StoredRelease"]:
             "published_ms": now_ms(),
         }
         known.update(fields)
-        return Stored.objects.create(**known)
+        stored = Stored.objects.create(**known)
+        if judged:
+            Judgement.objects.create(release=stored, state=Judging.PASSED, asked_ms=now_ms())
+        return stored
 
     return make
 

@@ -35,7 +35,7 @@ STRANGERS = {
 }
 """What everybody may open; every other address asks for a login or an API token."""
 
-WITH_TOKEN = {"api:upload", "api:publish", "api:lists"}
+WITH_TOKEN = {"api:upload", "api:publish", "api:lists", "api:judgement"}
 WITHOUT_FORM = {"owners:confirm", "owners:unsubscribe", "api:online-keys"} | WITH_TOKEN
 """What takes a POST that no page of the hub made: the token in it is the whole permission."""
 

@@ -128,7 +128,7 @@ def test_both_refuse_what_both_can_say(path: Path) -> None:
     good = tomllib.loads(path.read_text())
     optional = {"gui", "port", "protocol", "default", "switchable", "encryption", "languages"}
     optional |= {"bounty", "signatures", "channels", "window", "consent", "later_days", "health_s"}
-    optional |= {"low", "medium", "high", "critical", "sensitive", "outbound"}
+    optional |= {"low", "medium", "high", "critical", "sensitive", "outbound", "waivers"}
     tried = 0
     for number in range(len(places(good))):
         for change in ("delete", "retype", "unknown"):

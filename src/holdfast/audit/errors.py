@@ -1,5 +1,10 @@
 """What can go wrong between an image and its report."""
 
+import lzma
+import struct
+import zlib
+from typing import Final
+
 from holdfast.core.errors import HoldfastError, UsageError
 
 
@@ -55,3 +60,24 @@ class LimitError(AuditError):
         self.limit = limit
         self.most = most
         self.hint = f"Give more with --limit {limit}=NUMBER, if you trust where the image is from."
+
+
+MISTAKES: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    AuditError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NameError,
+    OSError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zlib.error,
+)
+"""What a mistake in one reader or one check may show itself as; none may cost the report."""

@@ -8,6 +8,7 @@ from holdfast.audit.facts.shapes import FileFacts, Hit
 from holdfast.audit.model.shapes import Model
 from holdfast.audit.report.shapes import Opened, Report
 from holdfast.audit.tree import Node, Tree
+from holdfast.audit.vulnerabilities.identity import Identity
 from holdfast.audit.vulnerabilities.shapes import DataAge, Match
 from holdfast.product.profile import Profile
 
@@ -26,6 +27,7 @@ class Image:
         profile: What the maker declares; None if the image was judged without.
         vulnerabilities: What the database knows of the components.
         vulnerability_data: Age of that database; empty if none was given.
+        identity: Which product it is for, as `vulnerabilities.identity.identify` tells.
         baseline: Report of the last approved build; None if there is none.
         live: Whether this is a running system.
     """
@@ -39,6 +41,7 @@ class Image:
     profile: Profile | None = None
     vulnerabilities: tuple[Match, ...] = ()
     vulnerability_data: tuple[DataAge, ...] = ()
+    identity: Identity | None = None
     baseline: Report | None = None
     live: bool = False
     _by_pattern: dict[str, list[tuple[str, Hit]]] = field(

@@ -1,6 +1,7 @@
 """What a check says: about itself, and about an image."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
@@ -72,6 +73,23 @@ class Finding:
     offset: int | None = None
     evidence: tuple[str, ...] = ()
     severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waived:
+    """The decision of a person to live with a finding for a while.
+
+    Attributes:
+        reason: Why.
+        who: Who decided.
+        until: Last day on which it holds.
+        kind: What sort of reason it is, see `holdfast.product.waivers.Waiver`.
+    """
+
+    reason: str
+    who: str
+    until: date
+    kind: str = "accepted"
 
 
 class NotApplicable(Exception):  # noqa: N818 - an answer, not an error

@@ -15,6 +15,8 @@ from holdfast.core.errors import HoldfastError
 # Loaded only when called: `holdfast product check` must not import Django.
 SUBCOMMANDS = {
     "product": "Write, check and show the product profile.",
+    "audit": "Judge firmware images, with reasons anyone can check.",
+    "explain": "Say what a rule of the audit asks for, why, and what to do.",
     "keys": "Make, show, use and rotate signing keys.",
     "release": "Build, sign and publish a release.",
     "hub": "Run the hub and look after it.",

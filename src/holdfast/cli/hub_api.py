@@ -85,6 +85,10 @@ class Hub:
         asked = {"metadata": _encoded(metadata), "files": dict(files), "offer": offer}
         return self._call("POST", "/api/releases", asked)
 
+    def judgement(self, release: int) -> dict[str, Any]:
+        """Ask how far the hub's audit of a release is."""
+        return self._call("GET", f"/api/releases/{release}/judgement")
+
     def upload(
         self, source: Path, *, path: str, size_bytes: int, sha256: str, progress: Progress
     ) -> None:

@@ -268,4 +268,12 @@ def _summary(profile: Profile) -> list[tuple[str, list[tuple[str, str]]]]:
             [(one.name, f"{one.kind} · {one.purpose}") for one in profile.sensors]
             or [("nothing", "no sensors")],
         ),
+        (
+            "What the audit does not hold against it",
+            [
+                (one.rule, f"{one.place} · until {one.until} · {one.who}: {one.reason}")
+                for one in profile.waivers
+            ]
+            or [("nothing", "is waived")],
+        ),
     ]

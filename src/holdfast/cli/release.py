@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from holdfast import product
+from holdfast.cli import gate
 from holdfast.cli.hub_api import Hub
 from holdfast.cli.hub_api import Progress as Report
 from holdfast.cli.passphrases import Passphrases
@@ -47,8 +49,12 @@ def build(  # noqa: PLR0913 - Typer makes an option of each argument
     floor: Annotated[
         str, typer.Option(help="Security floor: devices with this release never go below it.")
     ] = "0.0",
-    sbom: Annotated[Path | None, typer.Option(help="List of components.")] = None,
-    audit: Annotated[Path | None, typer.Option(help="Audit report.")] = None,
+    sbom: Annotated[
+        Path | None, typer.Option(help="List of components; the audit's own if none is given.")
+    ] = None,
+    audit: Annotated[
+        Path | None, typer.Option(help="Audit report; the image is audited if none is given.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder to make.")],
     as_json: Json = False,
 ) -> None:
@@ -72,7 +78,8 @@ def build(  # noqa: PLR0913 - Typer makes an option of each argument
         sbom=sbom,
         audit=audit,
     )
-    made = bundle.build(recipe, out, now=now())
+    with TemporaryDirectory(prefix="holdfast-") as folder:
+        made = bundle.build(gate.with_report(recipe, Path(folder)), out, now=now())
     if as_json:
         typer.echo(json.dumps({"folder": str(out), **_described(made)}))
         return
@@ -95,7 +102,7 @@ def show(folder: Folder, *, as_json: Json = False) -> None:
 
 
 @app.command()
-def sign(
+def sign(  # noqa: PLR0913 - Typer makes an option of each argument
     folder: Folder,
     *,
     key: Annotated[Path, typer.Option(help="Key file of the product.")],
@@ -106,14 +113,24 @@ def sign(
     discard_draft: Annotated[
         bool, typer.Option("--discard-draft", help="Give up another release that waits.")
     ] = False,
+    db: Annotated[
+        Path | None, typer.Option(help="Vulnerability database; yours if it is there.")
+    ] = None,
+    waive: Annotated[
+        str, typer.Option(help="Let it pass in spite of its audit, for this reason; needs --by.")
+    ] = "",
+    by: Annotated[str, typer.Option(help="Your name, if you waive; it is signed with it.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Sign a release with one key; further people sign the same folder."""
+    """Audit a release, and sign it with one key; further people do the same with the folder."""
+    if bool(waive) != bool(by):
+        raise UsageError("--waive and --by belong together: a reason, and who answers for it")
     held = bundle.contents(folder)
     shop = Workshop(workshop)
     described = _described(held.release)
     for name in ("product", "version", "hardware", "floor", "sha256"):
         typer.echo(f"  {name:10} {described[name]}", err=True)
+    held = gate.pass_through(folder, held, database=db, why=waive, who=by)
     opened = Passphrases(passphrase_file).open(key)
     complete = bundle.sign(folder, shop, opened, now=now(), discard_draft=discard_draft)
     (standing,) = (each for each in shop.status(now()) if each.role == held.release.product)
@@ -146,9 +163,12 @@ def publish(
     offer: Annotated[
         bool, typer.Option("--offer", help="Offer it to all devices of the product at once.")
     ] = False,
+    wait_s: Annotated[
+        int, typer.Option(help="Seconds to wait for the hub's audit; 0 does not wait.", min=0)
+    ] = 900,
     as_json: Json = False,
 ) -> None:
-    """Send a signed release to the hub."""
+    """Send a signed release to the hub, and wait for the hub's own audit of it."""
     held = bundle.contents(folder)
     bundle.must_be_complete(folder, held)
     speaker = Hub(hub, token=keys.read_secret(token_file, what="token"))
@@ -163,13 +183,15 @@ def publish(
         {path: sha256 for path, (_, sha256) in files.items()},
         offer=offer,
     )
+    if not as_json:
+        typer.echo(f"published: {held.release.product} {held.release.version}")
+    judgement = gate.wait_for_hub(speaker, answer["release"], wait_s=wait_s)
     if as_json:
-        typer.echo(json.dumps(answer))
-        return
-    release = held.release
-    typer.echo(f"published: {release.product} {release.version}")
-    if offer and "offered" in answer:
-        typer.echo(f"offered to {answer['offered']} devices", err=True)
+        typer.echo(json.dumps({**answer, "judgement": judgement}))
+    else:
+        gate.tell(judgement, url=answer["release"]["url"], offer=offer)
+    if wait_s and not judgement["open"]:
+        raise typer.Exit(3 if gate.under_way(judgement) else 1)
 
 
 @contextmanager

@@ -46,6 +46,7 @@ class Capability(IntEnum):
 
     CHOWN = 0
     DAC_OVERRIDE = 1
+    DAC_READ_SEARCH = 2
     FOWNER = 3
     FSETID = 4
     SETGID = 6
@@ -55,8 +56,7 @@ class Capability(IntEnum):
 class StartError(HoldfastError):
     """A program could not be started behind its walls."""
 
-    code = "device-start"
-    hint = "Look at run/boot.log in the device's folder."
+    code = "confine-start"
 
 
 def program_folders() -> tuple[Path, ...]:
@@ -81,6 +81,8 @@ class Walls(NamedTuple):
         families: Kinds of sockets it may make.
         datagrams: Whether internet sockets other than TCP are among them; Landlock knows only TCP.
         children: Whether it may start processes, which might outlive it.
+        grouped: Whether all that it starts must stay in its process group, where one signal ends
+            it all.
         read: Files and folders it may read, beside those every program needs.
         write: Folders it may write.
         run: Files and folders it may read and execute, beside those every program needs.
@@ -97,6 +99,7 @@ class Walls(NamedTuple):
     families: tuple[socket.AddressFamily, ...] = (socket.AF_UNIX,)
     datagrams: bool = False
     children: bool = False
+    grouped: bool = False
     read: tuple[Path, ...] = ()
     write: tuple[Path, ...] = ()
     run: tuple[Path, ...] = ()
@@ -131,7 +134,8 @@ def children() -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{me}/task/{me}/children").read_text().split()]
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """Let this process end with its parent, whatever ends that."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
@@ -176,11 +180,16 @@ def put_up(walls: Walls, *, parent: int) -> list[str]:
         _change_ids(walls)
     else:
         missing.append(f"it has no user id of its own but {os.geteuid()}: not started as root")
-    _die_with(parent)
+    die_with(parent)
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         missing.append("setuid programs work: no_new_privs was refused")
     missing += landlock.enforce(rules)
-    missing += seccomp.enforce(walls.families, children=walls.children, datagrams=walls.datagrams)
+    missing += seccomp.enforce(
+        walls.families,
+        children=walls.children,
+        datagrams=walls.datagrams,
+        grouped=walls.grouped,
+    )
     return missing
 
 

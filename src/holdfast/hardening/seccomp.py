@@ -81,6 +81,7 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "modify_ldt": (154, None),
     "uselib": (134, None),
 }
+_GROUPS: tuple[tuple[int, int], ...] = ((109, 154), (112, 157))  # setpgid, setsid
 _FORKS: tuple[tuple[int | None, int | None], ...] = ((57, None), (58, None))  # fork, vfork
 _CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
 
@@ -93,7 +94,9 @@ def _answer(number: int) -> bytes:
     return _step(_RETURN, _ERRNO | number)
 
 
-def _program(machine: str, families: Iterable[int], *, children: bool, datagrams: bool) -> bytes:
+def _program(
+    machine: str, families: Iterable[int], *, children: bool, datagrams: bool, grouped: bool
+) -> bytes:
     column = list(_ARCHITECTURES).index(machine)
     steps = [
         _step(_LOAD, _AT_ARCHITECTURE),
@@ -103,7 +106,8 @@ def _program(machine: str, families: Iterable[int], *, children: bool, datagrams
         _step(_AT_LEAST, _X32_BIT, no=1),
         _answer(errno.EPERM),
     ]
-    for numbers in (*_DENIED.values(), *(() if children else _FORKS)):
+    denied = (*_DENIED.values(), *(() if children else _FORKS), *(_GROUPS if grouped else ()))
+    for numbers in denied:
         if (number := numbers[column]) is not None:
             steps += [_step(_EQUAL, number, no=1), _answer(errno.EPERM)]
     # The C library falls back to clone, whose flags a filter can read.
@@ -145,7 +149,11 @@ def _sockets(families: list[int], *, datagrams: bool) -> list[bytes]:
 
 
 def enforce(
-    families: Iterable[socket.AddressFamily], *, children: bool, datagrams: bool
+    families: Iterable[socket.AddressFamily],
+    *,
+    children: bool,
+    datagrams: bool,
+    grouped: bool = False,
 ) -> list[str]:
     """Put the filter into force for this process and all it will start; cannot be undone.
 
@@ -155,6 +163,7 @@ def enforce(
         families: Kinds of sockets that may be made.
         children: Whether processes may be started; threads always may.
         datagrams: Whether internet sockets other than TCP may be made.
+        grouped: Whether it must stay in its process group and session.
 
     Returns:
         Which protections are missing, in words.
@@ -162,7 +171,7 @@ def enforce(
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
         return [f"system calls are not filtered: no table for {machine}"]
-    code = _program(machine, families, children=children, datagrams=datagrams)
+    code = _program(machine, families, children=children, datagrams=datagrams, grouped=grouped)
     buffer = ctypes.create_string_buffer(code, len(code))
 
     class Program(ctypes.Structure):

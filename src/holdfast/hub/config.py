@@ -123,6 +123,21 @@ class HubConfig:
         return self.state / "uploads"
 
     @property
+    def reports(self) -> Path:
+        """The folder of the hub's own audit reports."""
+        return self.state / "reports"
+
+    @property
+    def audit_cache(self) -> Path:
+        """The folder of what is known of files from earlier audits."""
+        return self.state / "audit-cache"
+
+    @property
+    def vulnerabilities(self) -> Path:
+        """The database of published vulnerabilities, if one was imported."""
+        return self.state / "vulnerabilities.sqlite3"
+
+    @property
     def trail_head(self) -> Path:
         """The file that notes the newest entry of the audit trail outside the database."""
         return self.state / "trail-head.json"

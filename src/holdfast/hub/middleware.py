@@ -58,7 +58,8 @@ class HeaderMiddleware:
         """Answer, and add the headers."""
         response = self.get_response(request)
         for name, value in HEADERS.items():
-            response.headers[name] = value
+            # Only an audit report, which brings its own script, names a policy of its own.
+            response.headers.setdefault(name, value)
         if settings.HUB.secure:
             response.headers["Strict-Transport-Security"] = f"max-age={_YEAR_S}"
         response.headers.setdefault("Cache-Control", "no-store")

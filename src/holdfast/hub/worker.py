@@ -1,6 +1,6 @@
-"""The hub's background work: what devices report, mails to owners, fresh timestamps.
+"""The hub's background work: what devices report, mails to owners, audits, timestamps.
 
-One process per database, which `holdfast hub worker` sees to with a lock. Three loops:
+One process per database, which `holdfast hub worker` sees to with a lock. Four loops:
 
 - Events: the main thread looks every 0.3 seconds, with a query that costs microseconds, whether
   the gateway wrote something down, and handles it in batches.
@@ -8,6 +8,8 @@ One process per database, which `holdfast hub worker` sees to with a lock. Three
   back end of django-tasks, and so is the worker that claims and runs the jobs; it is started when
   a job is due and ends when none is left, instead of taking the database's write lock every
   second to look.
+- Audits: a thread for the same kind of queue. The image is opened by a process of its own behind
+  walls; this thread waits for it and writes down how far it is.
 - Care: every hour, and at the start, the thread for upkeep signs the timestamp afresh, erases
   addresses that nobody confirmed, and deletes what was handled long ago.
 
@@ -42,6 +44,7 @@ from holdfast.hub.moments import to_ms
 from holdfast.hub.owners import delivery, jobs
 from holdfast.hub.owners import services as owners
 from holdfast.hub.owners.post import post_of
+from holdfast.hub.releases import jobs as audits
 from holdfast.updates.lifetimes import STANDARD
 from holdfast.updates.online import OnlineKeys
 from holdfast.updates.repository import Repository
@@ -72,7 +75,7 @@ def main(config: HubConfig | None = None) -> None:
     recover(hub)
     threads = [
         threading.Thread(target=_in_thread, args=(loop, stopping), name=name, daemon=True)
-        for name, loop in (("mails", send_mails), ("care", take_care))
+        for name, loop in (("mails", send_mails), ("audits", judge_images), ("care", take_care))
     ]
     for thread in threads:
         thread.start()
@@ -118,8 +121,10 @@ def recover(hub: HubConfig) -> None:
         log.warning("mails.unsendable", reason="hub.toml has neither [smtp] nor mail_folder")
     running = DBTaskResult.objects.filter(status=TaskResultStatus.RUNNING)
     running.update(status=TaskResultStatus.FAILED, finished_at=now())
-    DBTaskResult.objects.filter(status=TaskResultStatus.READY, queue_name=jobs.QUEUE).delete()
+    waiting = DBTaskResult.objects.filter(status=TaskResultStatus.READY)
+    waiting.filter(queue_name__in=(jobs.QUEUE, audits.QUEUE)).delete()
     delivery.recover(repeatable=post is not None and post.repeatable, queue=jobs.enqueue)
+    audits.recover()
 
 
 def handle_events(stopping: threading.Event, threads: list[threading.Thread]) -> None:
@@ -150,25 +155,34 @@ def _patient() -> Iterator[None]:
 
 def send_mails(stopping: threading.Event) -> None:
     """Run the jobs of the mail queue as they become due."""
-    name = f"mails-{get_random_string(16)}"
+    _run_queue(jobs.QUEUE, stopping)
+
+
+def judge_images(stopping: threading.Event) -> None:
+    """Run the audits of releases as they are asked for, one at a time: each may take a while."""
+    _run_queue(audits.QUEUE, stopping)
+
+
+def _run_queue(queue: str, stopping: threading.Event) -> None:
+    name = f"{queue}-{get_random_string(16)}"
     while not stopping.is_set():
         busy = False
         with _patient():
-            busy = _due().exists()
+            busy = _due(queue).exists()
             if busy:
-                # One job at a time, so that a signal is obeyed between two mails.
-                _run_one(name)
+                # One job at a time, so that a signal is obeyed between two of them.
+                _run_one(queue, name)
         if not busy:
             stopping.wait(LOOK_EVERY_S)
 
 
-def _due() -> "QuerySet[DBTaskResult[..., object]]":
-    return DBTaskResult.objects.ready().filter(queue_name=jobs.QUEUE)
+def _due(queue: str) -> "QuerySet[DBTaskResult[..., object]]":
+    return DBTaskResult.objects.ready().filter(queue_name=queue)
 
 
-def _run_one(name: str) -> None:
+def _run_one(queue: str, name: str) -> None:
     Worker(
-        queue_names=[jobs.QUEUE],
+        queue_names=[queue],
         interval=0,
         batch=True,
         backend_name="default",
@@ -210,7 +224,7 @@ def refresh(hub: HubConfig) -> None:
 def tidy() -> None:
     """Erase addresses that nobody confirmed, and delete what was handled long ago."""
     owners.forget_unconfirmed()
-    delivery.sweep(idle=not _due().exists(), queue=jobs.enqueue)
+    delivery.sweep(idle=not _due(jobs.QUEUE).exists(), queue=jobs.enqueue)
     oldest_ms = to_ms(now() - KEPT)
     Event.objects.filter(handled_ms__lt=oldest_ms).delete()
     newest = Change.objects.aggregate(newest=Max("seq"))["newest"] or 0

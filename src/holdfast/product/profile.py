@@ -12,6 +12,7 @@ from holdfast.product.behaviour import Accounts, Gui, Service, Updates
 from holdfast.product.errors import ProfileError
 from holdfast.product.identity import Disclosure, Identity, Keys, Platform, Support
 from holdfast.product.surroundings import WATCHING, Endpoint, PersonalField, Sensor
+from holdfast.product.waivers import Waiver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Profile:
         personal_data: Everything that is kept about people; may be empty.
         endpoints: Every place that the device calls.
         sensors: Everything with which it perceives its surroundings; may be empty.
+        waivers: Findings of the audit that somebody decided to live with for a while.
     """
 
     format: Literal[1]
@@ -47,6 +49,7 @@ class Profile:
     personal_data: Annotated[tuple[PersonalField, ...], Items(0, 500)]
     endpoints: Annotated[tuple[Endpoint, ...], Items(1, 200)]
     sensors: Annotated[tuple[Sensor, ...], Items(0, 200)]
+    waivers: Annotated[tuple[Waiver, ...], Items(0, 500)] = ()
 
     def __post_init__(self) -> None:
         """Refuse nonsense."""
@@ -121,6 +124,17 @@ class Profile:
                     f"sensors[{seen[sensor.name]}] has this name already",
                 )
             seen.setdefault(sensor.name, index)
+
+    @rule
+    def _nothing_is_waived_twice(self) -> Iterator[Problem]:
+        seen: dict[tuple[str, str], int] = {}
+        for index, one in having(self.waivers, "rule", "place"):
+            place = (one.rule, one.place)
+            if place in seen:
+                yield Problem(
+                    ("waivers", index, "rule"), f"waivers[{seen[place]}] waives it there already"
+                )
+            seen.setdefault(place, index)
 
     @rule
     def _what_watches_people_keeps_something(self) -> Iterator[Problem]:

@@ -54,6 +54,7 @@ class Starter:
             updates=_quoted(f"updates.{self.site}"),
             since=self.since.isoformat(),
             until=_years_after(self.since, SUPPORT_YEARS).isoformat(),
+            waived=_years_after(self.since, 1).isoformat(),
         )
 
 
@@ -224,4 +225,15 @@ purpose = "Asks for updates and downloads them"
 # name = "board-temperature"
 # kind = "temperature"       # camera, microphone, location, presence, motion, light, humidity ...
 # purpose = "Slows the processor down before it overheats"
+
+# ---- what the audit found, and somebody decided to live with ------------------------------------
+# It stays visible in every report, fails nothing until that day, and goes into the VEX.
+# kind: "accepted", "false-positive", "not-present", "not-reachable", "needs-configuration",
+# "mitigated".
+# [[waivers]]
+# rule = "programs-hardened"
+# place = "usr/lib/vendor/**"
+# reason = "The radio's supplier rebuilds its libraries for the next release"
+# who = "Ada Example, product security"
+# until = {waived}
 """

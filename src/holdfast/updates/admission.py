@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from holdfast.updates import waiver
 from holdfast.updates.client import NAME
 from holdfast.updates.errors import (
     MetadataError,
@@ -191,6 +192,9 @@ def the_release(listed: Envelope, paths: Iterable[str], now: datetime) -> Releas
         f"{beside}sbom.json": release.sbom_sha256,
         f"{beside}audit.json": release.audit_sha256,
     }
+    waived = f"{beside}{waiver.NAME}"
+    if waived in _targets(listed):
+        wanted[waived] = entry(listed, waived)[1]
     wanted = {path: sha256 for path, sha256 in wanted.items() if sha256 is not None}
     if offered != set(wanted):
         odd = ", ".join(sorted(offered ^ set(wanted)))

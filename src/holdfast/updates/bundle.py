@@ -25,6 +25,7 @@ from holdfast.updates.keys import SigningKey
 from holdfast.updates.lifetimes import RELEASE, most_bytes
 from holdfast.updates.plain import open_plain
 from holdfast.updates.release import Release, Severity, Version
+from holdfast.updates.waiver import NAME, Waiver
 from holdfast.updates.workshop import Workshop
 
 SCHEMA = 1
@@ -194,6 +195,36 @@ def metadata(folder: Path) -> dict[str, bytes]:
         return {name: fetch(name, most_bytes("")) for name in names}
     except MissingError as error:
         raise ReleaseError(f"{place} has a file that does not belong there: {error}") from error
+
+
+def waive(folder: Path, waiver: Waiver) -> Contents:
+    """Put a waiver among the files that are going to be signed.
+
+    Returns:
+        What the folder now holds.
+
+    Raises:
+        ReleaseError: Somebody signed it already, without the waiver.
+    """
+    held = contents(folder)
+    if metadata(folder):
+        error = ReleaseError("Somebody has signed this release already, without a waiver.")
+        error.hint = "Build it again; the waiver must be there before the first signature."
+        raise error
+    path = f"{held.release.product}/{held.release.version}/{NAME}"
+    content = waiver.encode()
+    write_whole(folder / "targets" / path, content)
+    beside = {**held.beside, path: (len(content), hashlib.sha256(content).hexdigest())}
+    says = json.loads((folder / _SAYS).read_bytes())
+    says["beside"] = [[name, *facts] for name, facts in beside.items()]
+    write_whole(folder / _SAYS, json.dumps(says, indent=2).encode() + b"\n")
+    return contents(folder)
+
+
+def waiver_of(folder: Path, held: Contents) -> Waiver | None:
+    """Read the waiver of a release, if it has one."""
+    path = f"{held.release.product}/{held.release.version}/{NAME}"
+    return Waiver.read(folder / "targets" / path) if path in held.beside else None
 
 
 def must_be_unchanged(folder: Path, held: Contents) -> None:

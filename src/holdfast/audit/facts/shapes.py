@@ -91,9 +91,9 @@ class KeyFact:
         kind: `private-key`, `encrypted-private-key`, `public-key`, `certificate`,
             `certificate-request`, `ssh-private-key`, `ssh-public-key`, `ssh-host-key`,
             `usign-public-key`, `usign-secret-key`, `pgp-public-key`, `pgp-private-key`,
-            `pkcs12`, `dropbear-host-key`, `wireguard-private-key`.
+            `pkcs12`, `dropbear-host-key`, `wireguard-private-key`, `dh-parameters`.
         offset: Where it stands, bytes.
-        algorithm: `rsa`, `dsa`, `ec`, `ed25519`, `ed448`, `dh` or `unknown`.
+        algorithm: `rsa`, `dsa`, `ec`, `ed25519`, `ed448`, `x25519`, `x448`, `dh` or `unknown`.
         bits: Size of the key, 0 if not known.
         fingerprint: SHA-256 of the public part (SubjectPublicKeyInfo, DER), lower-case
             hexadecimal; "" if it could not be read. Public and private half have the same.

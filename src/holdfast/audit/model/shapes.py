@@ -85,7 +85,8 @@ class Account:
             `argon2id`, `scrypt`, `md5`, `sha1`, `plain`, `reversible`, `unknown`, or "".
         rounds: Cost as the scheme counts it, 0 if it has none.
         salt: `good`, `short`, `empty`, `constant` or "" without hash.
-        guessed: Which list knew the password: `name`, `default`, `common`, `empty`; "" if it held.
+        guessed: Which list knew the password: `name`, `default`, `common`, `empty`; "" if it held,
+            `untried` where it could not be tried.
         same_as: Where another account with the very same hash stands; "" if none.
     """
 
@@ -237,9 +238,12 @@ class UpdatePath:
         verifiers: What checks a signature: `tool path`.
         keys: Places of public keys that they use.
         urls: Addresses that updates are looked for at, `path url`; secrets removed.
-        skips: Places that allow an unsigned or unchecked update, `path:line why`.
+        skips: Places that allow an unsigned or unchecked update, `path:line why`; `why` begins with
+            `signature:`, `packages:` or `certificate:`.
         automatic: Places that look for updates by themselves.
-        rollback: Places that keep an older version out.
+        rollback: Places that keep an older version out, `tool place`.
+        unclear: Why a tool may check a signature, though it was not seen, `tool why`.
+        lacking: Why a tool checks none, `tool why`.
     """
 
     tools: tuple[str, ...] = ()
@@ -249,6 +253,25 @@ class UpdatePath:
     skips: tuple[str, ...] = ()
     automatic: tuple[str, ...] = ()
     rollback: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A file system as it is, or is to be, mounted.
+
+    Attributes:
+        place: Where, with leading slash.
+        kind: For example `ext4`, `tmpfs`.
+        options: For example `ro`, `nosuid`, `nodev`.
+        where: Place that says so, `path:line`.
+    """
+
+    place: str
+    kind: str
+    options: tuple[str, ...]
+    where: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,3 +285,4 @@ class Model:
     kernel: Kernel = Kernel()
     keys: tuple[PlacedKey, ...] = ()
     updates: UpdatePath = UpdatePath()
+    mounts: tuple[Mount, ...] = ()

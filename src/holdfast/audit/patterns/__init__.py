@@ -8,6 +8,7 @@ from holdfast.audit.patterns import (
     disclosure,
     hardening,
     privacy,
+    starting,
     updates,
 )
 from holdfast.audit.patterns.pattern import Pattern
@@ -19,6 +20,7 @@ ALL: Final[tuple[Pattern, ...]] = (
     *updates.PATTERNS,
     *disclosure.PATTERNS,
     *privacy.PATTERNS,
+    *starting.PATTERNS,
 )
 """Every pattern; names are unique."""
 

@@ -5,12 +5,26 @@ take it for input: the child that wrote it has opened hostile bytes.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 
 from holdfast.audit.model.shapes import Model
-from holdfast.audit.verdicts import Recommendation, Severity, Verdict
+from holdfast.audit.verdicts import Recommendation, Severity, Verdict, Waived
 from holdfast.audit.vulnerabilities.shapes import DataAge, Match
+
+__all__ = [
+    "FORMAT",
+    "Checked",
+    "FileEntry",
+    "LimitHit",
+    "Opened",
+    "Placed",
+    "Report",
+    "Subject",
+    "Unopened",
+    "Volume",
+    "Waived",
+]
 
 FORMAT = 1  # also the type of Report.format
 
@@ -109,21 +123,6 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waived:
-    """The decision of a person to live with a finding for a while.
-
-    Attributes:
-        reason: Why.
-        who: Who decided.
-        until: Last day on which it holds.
-    """
-
-    reason: str
-    who: str
-    until: date
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
     """A finding as the report has it.
 
@@ -212,6 +211,7 @@ class Report:
         files: The whole tree.
         seconds: How long each part took.
         cached: Contents whose facts came from the cache, and all contents.
+        notes: What the reader must know besides, for example waivers that ran out.
     """
 
     format: Literal[1] = 1
@@ -229,3 +229,4 @@ class Report:
     files: tuple[FileEntry, ...] = ()
     seconds: dict[str, float]
     cached: tuple[int, int] = (0, 0)
+    notes: tuple[str, ...] = ()

@@ -20,6 +20,14 @@ class Budget:
         self._until = clock() + limits.seconds
         self._bytes = self._files = 0
 
+    def again(self, seconds: float) -> None:
+        """Begin a new part of the audit, which has so much time and may use as many bytes.
+
+        What was opened before a limit was reached can then still be read and judged.
+        """
+        self._until = self._clock() + seconds
+        self._bytes = 0
+
     def tick(self) -> None:
         """Stop if the time is over; call it inside every loop that an image controls.
 

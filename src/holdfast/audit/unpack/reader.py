@@ -48,12 +48,14 @@ class FileSystem:
             by the budget. Paths are made plain (`tree.plain`). Hard links are nodes that share
             `read`. Damage of one file is raised when it is read, damage of the structure at once.
             Raises FormatError and LimitError, no other error for whatever bytes.
+        owners: Whether the format keeps owners and modes.
     """
 
     name: str
     magics: tuple[Magic, ...]
     measure: Callable[[Source], Measured | None]
     nodes: Callable[[Source, Budget], Iterator[Node]]
+    owners: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +82,12 @@ class Container:
         magics: As for a file system.
         measure: As for a file system.
         parts: Gives what is inside. Raises FormatError and LimitError, no other error.
+        gaps: Whether what stands between the parts is looked at too, as for partitions; else it
+            counts as the container's own.
     """
 
     name: str
     magics: tuple[Magic, ...]
     measure: Callable[[Source], Measured | None]
     parts: Callable[[Source, Budget], Iterator[Part]]
+    gaps: bool = False

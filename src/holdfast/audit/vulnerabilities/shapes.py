@@ -4,6 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from holdfast.audit.verdicts import Waived
+
+Reach = Literal["listening", "boot", "startable", "present"]
+State = Literal["affected", "fixed", "not-built", "undecided"]
+
+REACHES: tuple[Reach, ...] = ("listening", "boot", "startable", "present")
+STATES: tuple[State, ...] = ("affected", "undecided", "not-built", "fixed")
+"""Both with what matters most first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
@@ -24,6 +33,7 @@ class Match:
         state: `affected`; `fixed` (a package says so), `not-built` (kernel part is not there),
             `undecided` (version or range is unclear).
         reason: Why, for a state other than `affected`.
+        waived: The waiver that covers it, if one names it.
     """
 
     cve: str
@@ -36,9 +46,10 @@ class Match:
     epss: float | None = None
     cvss: float | None = None
     vector: str = ""
-    reach: Literal["listening", "boot", "startable", "present"] = "present"
-    state: Literal["affected", "fixed", "not-built", "undecided"] = "affected"
+    reach: Reach = "present"
+    state: State = "affected"
     reason: str = ""
+    waived: Waived | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,14 @@
 
 import typer
 
-from holdfast.cli.bench import demo, gateway
+from holdfast.cli.bench import audit, demo, gateway
 
 app = typer.Typer(
     help="Measure, and print figures as JSON.", no_args_is_help=True, add_completion=False
 )
 app.command("gateway")(gateway.bench)
 app.command("demo")(demo.bench)
+app.command("audit")(audit.bench)
 
 
 @app.callback()

@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from holdfast.cli.bench import fleet, goosebit, wrk
+from holdfast.cli.bench import fleet, goosebit, machine, wrk
 from holdfast.cli.bench.errors import BenchError
 
 GOAL_PER_S = 30_000
@@ -73,7 +73,7 @@ def bench(
         with _gateway(config, port, folder / "gateway.log") as (process_id, start_s):
             url = f"http://127.0.0.1:{port}"
             note.print("measuring the gateway")
-            busy = _busy()
+            busy = machine.busy()
             wrk.load(url, lua, seconds=2, connections=connections)
             with _watched(database, port, devices) as lag:
                 found = [
@@ -202,20 +202,6 @@ def _seen_since(connection: sqlite3.Connection, number: int, moment: float) -> b
         (fleet.ID_FORM % number,),
     ).fetchone()
     return row is not None and row[0] >= int(moment * 1000)
-
-
-def _busy() -> float:
-    """Say which part of the processors others keep busy, from 0 to 1, over a second."""
-
-    def ticks() -> tuple[int, int]:
-        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
-        values = [int(word) for word in words]
-        return sum(values), values[3] + values[4]
-
-    total, idle = ticks()
-    time.sleep(1)
-    total_after, idle_after = ticks()
-    return round(1 - (idle_after - idle) / max(1, total_after - total), 2)
 
 
 def _rss_mb(process_id: int) -> float:

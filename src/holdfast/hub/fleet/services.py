@@ -22,6 +22,7 @@ from holdfast.hub.moments import now_ms
 from holdfast.hub.owners import services as owners
 from holdfast.hub.products.models import Product
 from holdfast.hub.products.queries import profile_of
+from holdfast.hub.releases import judgements
 from holdfast.hub.releases.models import Release
 from holdfast.hub.staff.services import record
 from holdfast.updates.errors import VersionError
@@ -157,9 +158,12 @@ def offer(
 
     Raises:
         OfferError: The release is withdrawn.
+        NotJudgedError: The hub has not finished its audit of the release.
+        ObjectionsError: The audit says no, and nobody waived that.
     """
     if release.withdrawn_ms is not None:
         raise OfferError(f"release {release} is withdrawn")
+    judgements.must_be_open(release)
     chosen = iter(_all_of(release) if devices is None else devices)
     left_out: Counter[str] = Counter()
     offered: list[int] = []

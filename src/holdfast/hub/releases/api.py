@@ -8,13 +8,13 @@ import msgspec
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
 from holdfast.hub.errors import BadRequestError, LengthNeededError, MethodError, TooLargeError
-from holdfast.hub.fleet import services as fleet
-from holdfast.hub.releases import services
-from holdfast.hub.releases.models import Release
+from holdfast.hub.releases import jobs, judgements, services
+from holdfast.hub.releases.models import Judgement, Release
 from holdfast.hub.staff.services import accept_token
 
 LARGEST_JSON_BYTES = 32 << 20
@@ -41,7 +41,7 @@ class PublishRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     Attributes:
         metadata: Content of the signed lists by name, in base64 on the wire.
         files: SHA-256 of each file by its target path.
-        offer: Whether to offer it to all devices of its product at once.
+        offer: Whether to offer it to all devices of its product as soon as its audit allows.
     """
 
     metadata: dict[str, bytes]
@@ -117,8 +117,28 @@ def publish(request: HttpRequest, by: str) -> HttpResponse:
     """Take in a release, and offer it if that was asked for."""
     asked = read(request, PublishRequest)
     stored = services.publish(asked.metadata, asked.files, by=by)
-    offered = fleet.offer(stored, by=by).offered if asked.offer else 0
+    jobs.enqueue(stored)
+    if asked.offer:
+        judgements.want_offered(stored, by=by)
+    offered = jobs.offer_if_wished(stored)
     return JsonResponse({"release": described(stored), "offered": offered}, status=201)
+
+
+@with_token("GET")
+def judgement(request: HttpRequest, by: str, number: int) -> HttpResponse:
+    """Tell how far the hub's audit of a release is, and what it says."""
+    del request, by
+    found = get_object_or_404(Judgement, release_id=number)
+    facts = {
+        "state": found.state,
+        "open": found.open,
+        "stage": found.stage,
+        "share": found.share,
+        "objections": found.objections,
+        "undecided": found.undecided,
+        "waits_to_be_offered": bool(found.offer_by),
+    }
+    return JsonResponse(facts)
 
 
 def described(stored: Release) -> dict[str, Any]:

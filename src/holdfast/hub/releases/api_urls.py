@@ -8,6 +8,7 @@ app_name = "api"
 urlpatterns = [
     path("uploads/<str:sha256>", api.upload, name="upload"),
     path("releases", api.publish, name="publish"),
+    path("releases/<int:number>/judgement", api.judgement, name="judgement"),
     path("repository", api.lists, name="lists"),
     path("online-keys", api.online_keys, name="online-keys"),
 ]

@@ -1,6 +1,7 @@
 """Tables of releases. The gateway reads them with plain SQL: names are part of that contract."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from holdfast.hub.products.models import Product
 
@@ -92,3 +93,63 @@ class Artifact(models.Model):
     def __str__(self) -> str:
         """Return the file name."""
         return self.filename
+
+
+class Judging(models.TextChoices):
+    """How far the hub's own audit of a release is."""
+
+    WAITING = "waiting", _("waits for its audit")
+    RUNNING = "running", _("is being audited")
+    PASSED = "passed", _("passed its audit")
+    REFUSED = "refused", _("failed its audit")
+    BROKEN = "broken", _("could not be audited")
+
+
+class Judgement(models.Model):
+    """What the hub's own audit of a release says; without it nothing is offered.
+
+    Attributes:
+        release: What is judged.
+        state: How far it is.
+        stage: What the audit does just now, for people.
+        share: How much of it is done, 0 to 100.
+        asked_ms: When the audit was asked for, milliseconds UTC.
+        ended_ms: When it ended, milliseconds UTC, or None.
+        objections: What speaks against the release, one line each.
+        undecided: Checks that could not decide, one line each.
+        counts: Checks by verdict and recommendation: `{"1": {"pass": 30, "fail": 2}}`.
+        report_sha256: Digest of the report that the hub keeps, or empty.
+        offer_by: Who wants it offered as soon as it may be; empty if nobody asked.
+        waived_by: Who let it pass in spite of the objections; empty if nobody did.
+        waived_why: That person's reason.
+        waived_ms: When, milliseconds UTC, or None.
+    """
+
+    release = models.OneToOneField(Release, on_delete=models.CASCADE, related_name="judgement")
+    state = models.CharField(max_length=8, choices=Judging, default=Judging.WAITING)
+    stage = models.CharField(max_length=100, blank=True, default="")
+    share = models.IntegerField(default=0)
+    asked_ms = models.BigIntegerField()
+    ended_ms = models.BigIntegerField(null=True, blank=True)
+    objections = models.JSONField(default=list)
+    undecided = models.JSONField(default=list)
+    counts = models.JSONField(default=dict)
+    report_sha256 = models.CharField(max_length=64, blank=True, default="")
+    offer_by = models.CharField(max_length=200, blank=True, default="")
+    waived_by = models.CharField(max_length=200, blank=True, default="")
+    waived_why = models.CharField(max_length=500, blank=True, default="")
+    waived_ms = models.BigIntegerField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        """Return release and state."""
+        return f"{self.release}: {self.state}"
+
+    @property
+    def open(self) -> bool:
+        """Whether the release may be offered."""
+        return self.state == Judging.PASSED or bool(self.waived_by)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it will say more by itself."""
+        return self.state in {Judging.WAITING, Judging.RUNNING}

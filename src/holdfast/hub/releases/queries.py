@@ -8,13 +8,26 @@ from pathlib import Path
 from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
+from django.utils.translation import gettext_lazy as _
 
-from holdfast.hub.releases.models import Release
+from holdfast.audit.report import document
+from holdfast.audit.report.shapes import Report
+from holdfast.audit.verdicts import Verdict
+from holdfast.hub.errors import NotFoundError
+from holdfast.hub.releases import judgements
+from holdfast.hub.releases.models import Judgement, Release
 from holdfast.updates.errors import UpdateError
 from holdfast.updates.inspection import Envelope, delegation_of, judge, parse, products_of
 from holdfast.updates.offers import CLOSED, State
 
 PAGE = 25
+RECOMMENDATIONS = {
+    "1": _("Hardened platform"),
+    "2": _("Passwords"),
+    "3": _("Updates"),
+    "4": _("Vulnerability handling"),
+    "5": _("Personal data"),
+}
 KINDS = ("root", "targets", "snapshot", "timestamp")
 # Long enough to find the people who hold the keys, and a second try.
 WARN_OFFLINE = timedelta(days=60)
@@ -78,6 +91,39 @@ def releases() -> QuerySet[Release]:
 def release_page(number: str | None) -> Page[Release]:
     """Return one page of releases, newest first; a wrong number gives the nearest page."""
     return Paginator(releases(), PAGE).get_page(number)
+
+
+def judgement_of(release: Release) -> Judgement | None:
+    """Return what the hub's audit says of a release, so far; None before it was asked for."""
+    return Judgement.objects.filter(release=release).first()
+
+
+def rows_of(judgement: Judgement | None) -> list[dict[str, object]]:
+    """Give the counts of a judgement by recommendation, with their names."""
+    counts = judgement.counts if judgement is not None else {}
+    return [
+        {
+            "name": RECOMMENDATIONS[number],
+            "passed": verdicts.get(Verdict.PASS, 0),
+            "failed": verdicts.get(Verdict.FAIL, 0),
+            "undecided": verdicts.get(Verdict.UNDECIDED, 0),
+        }
+        for number, verdicts in counts.items()
+        if number in RECOMMENDATIONS
+    ]
+
+
+def report_of(number: int) -> Report:
+    """Read the report that the hub's audit of a release left.
+
+    Raises:
+        NotFoundError: There is none.
+        ReportError: It was damaged.
+    """
+    judgement = Judgement.objects.filter(release_id=number).exclude(report_sha256="").first()
+    if judgement is None:
+        raise NotFoundError("there is no audit report of this release yet")
+    return document.read(judgements.report_place(judgement.report_sha256))
 
 
 def newest(product_id: str) -> Release | None:

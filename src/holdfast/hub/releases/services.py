@@ -23,6 +23,7 @@ from holdfast.hub.config import HubConfig
 from holdfast.hub.errors import BadRequestError, TooLargeError, UploadError
 from holdfast.hub.moments import now_ms, to_ms
 from holdfast.hub.products.services import LARGEST_PROFILE_BYTES, take_profile
+from holdfast.hub.releases import judgements
 from holdfast.hub.releases.models import Artifact, Release
 from holdfast.hub.releases.uploads import Uploads
 from holdfast.hub.staff.models import Entry
@@ -198,6 +199,7 @@ def _enter(published: signed.Release, place: Path, digests: Digests, *, by: str)
     )
     facts = {"sha256": digests.sha256, "size_bytes": digests.size_bytes}
     record(by=by, what="release.published", subject=str(stored), facts=facts)
+    judgements.ask(stored)
     return stored
 
 

@@ -1,0 +1,79 @@
+"""What several checks ask of the listeners of an image."""
+
+from collections.abc import Iterator
+
+from holdfast.audit.image import Image
+from holdfast.audit.model.shapes import Listener, Started
+from holdfast.audit.verdicts import Finding, Severity
+
+RUNNING = (Started.BOOT, Started.MAYBE, Started.DEMAND)
+WEB = frozenset({"http", "https"})
+_WHEN = {
+    Started.BOOT: "is started at boot",
+    Started.MAYBE: "is started at boot on a condition",
+    Started.DEMAND: "is started when somebody connects",
+    Started.STARTABLE: "can be started",
+    Started.NO: "lies there",
+}
+
+
+def off(image: Image, *services: str) -> Iterator[Finding]:
+    """Find listeners of services that no product starts unasked.
+
+    One that can only be started is no finding if the profile lets the owner switch it.
+    """
+    for listener in image.model.listeners:
+        if listener.service not in services or listener.started is Started.NO:
+            continue
+        if listener.started in RUNNING:
+            yield found(image, listener)
+        elif not _switchable(image, listener.service):
+            yield found(image, listener, severity=Severity.LOW)
+
+
+def found(
+    image: Image, listener: Listener, what: str = "", *, severity: Severity | None = None
+) -> Finding:
+    """Make the finding of a listener, with the start-up chain that leads to it."""
+    where = f"{listener.protocol} port {listener.port}" if listener.port else listener.protocol
+    text = what or f"{listener.service} ({where}) {_WHEN[listener.started]}: {called(listener)}"
+    return Finding(
+        where=listener.where,
+        what=text,
+        evidence=(*chain(image, listener), *listener.options),
+        severity=severity,
+    )
+
+
+def chain(image: Image, listener: Listener) -> tuple[str, ...]:
+    """Say how the start of the system leads to a listener, outermost first."""
+    steps = image.model.start_up.steps
+    named = [steps[number] for number in listener.steps if number < len(steps)]
+    return tuple(f"{step.where}: {step.text}"[:200] for step in named)
+
+
+def called(listener: Listener) -> str:
+    """Name the program of a listener; of a running system it may be out of sight."""
+    return listener.program or "a program that could not be seen"
+
+
+def running(image: Image) -> list[Listener]:
+    """List what runs as shipped, or may; what only this system itself can reach is left out."""
+    return [
+        one for one in image.model.listeners
+        if one.started in RUNNING and one.address != "loopback"
+    ]  # fmt: skip
+
+
+def web_servers(image: Image) -> list[Listener]:
+    """List the web servers that run as shipped; those that are not started only if none is."""
+    every = [one for one in image.model.listeners if one.service in WEB]
+    return [one for one in every if one.started in RUNNING] or [
+        one for one in every if one.started is Started.STARTABLE
+    ]
+
+
+def _switchable(image: Image, service: str) -> bool:
+    if image.profile is None:
+        return False
+    return any(one.name == service and one.switchable for one in image.profile.services)

@@ -1,0 +1,1 @@
+"""Accounts: who could log in to what, and how well his password is kept."""

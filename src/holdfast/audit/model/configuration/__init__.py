@@ -1,0 +1,1 @@
+"""Configuration files of daemons: each parser gives settings with their lines, and never fails."""

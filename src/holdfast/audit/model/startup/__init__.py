@@ -1,0 +1,1 @@
+"""Start-up: what runs when a device is switched on, and who starts it."""

@@ -1,0 +1,136 @@
+"""What is known of the programs that start-up meets."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from holdfast.audit.facts.shapes import ElfFacts, FileFacts
+from holdfast.audit.model.daemons import DAEMONS, LIBRARIES, NOT_LISTENING, SWITCHABLE
+from holdfast.audit.model.startup.shell.files import Files
+from holdfast.audit.tree import Node
+
+MOST_BYTES: Final = 16 * 1024 * 1024
+MOST_LIBRARIES: Final = 64
+_LIBRARY_FOLDERS = ("lib", "usr/lib", "lib64", "usr/lib64", "usr/local/lib", "lib32", "usr/lib32")
+_STREAM = frozenset({"bind", "listen"})
+_INTERNET = frozenset(
+    {"inet_addr", "inet_aton", "inet_pton", "inet_ntoa", "inet_ntop", "getaddrinfo", "getpeername",
+     "getservbyname", "gethostbyname", "htons", "ntohs", "if_nametoindex"}
+)  # fmt: skip
+_CLIENT = re.compile(
+    r"(?i)client|(?:dhcp6?|ntp|sntp|pppoe|l2tp|pptp)c$|ddns|dyndns|noip|netlink|monitor|ping|route"
+)
+_LOCAL_SOCKET = re.compile(rb"/(?:var|tmp|run|dev)/[\w./-]{0,60}(?:sock|ctrl|ctl|\.s\b)")
+_MULTI_CALL = re.compile(r"^(?:busybox|toybox)[\w.-]*$")
+
+
+class Programs:
+    """Looks up what the facts say of a program.
+
+    Attributes:
+        files: What is in the image.
+    """
+
+    def __init__(
+        self, files: Files, facts: Mapping[str, FileFacts], digests: Mapping[str, str]
+    ) -> None:
+        self.files = files
+        self._facts, self._digests = facts, digests
+        self._applets: dict[str, bool] = {}
+        self._box: tuple[str, bytes] | None = None
+
+    def facts(self, path: str) -> FileFacts | None:
+        """Give the facts of a file, links followed."""
+        node = self.files.node(path)
+        return self._facts.get(self._digests.get(node.path, "")) if node else None
+
+    def elf(self, path: str) -> ElfFacts | None:
+        """Give what an ELF file says of itself; None if it is none."""
+        facts = self.facts(path)
+        return facts.elf if facts else None
+
+    def is_multi_call(self, path: str) -> bool:
+        """Tell whether a path leads to busybox or toybox."""
+        node = self.files.node(path)
+        return node is not None and _MULTI_CALL.match(node.path.rpartition("/")[2]) is not None
+
+    def listens(self, name: str, path: str) -> bool:
+        """Tell whether a program may wait for others on a network."""
+        if name in DAEMONS or name in SWITCHABLE:
+            return True
+        if name in NOT_LISTENING or self.is_multi_call(path):
+            return False
+        return self.serves(path) is not None or self.served_by(path) != ""
+
+    def serves(self, path: str) -> str | None:
+        """Tell the protocol that the calls of a program speak of, `tcp` or `udp`.
+
+        Sockets in the file system are left out: their programs remove the name before, and
+        know no internet addresses, or have the name of such a socket in them.
+        """
+        elf = self.elf(path)
+        if elf is None or elf.type == "object" or _CLIENT.search(path.rpartition("/")[2]):
+            return None
+        imports = frozenset(elf.imports)
+        internet = bool(imports & _INTERNET)
+        if imports >= _STREAM:
+            if "unlink" not in imports:
+                return "tcp"
+            content = self.files.content(path, MOST_BYTES) or b""
+            return "tcp" if internet and not _LOCAL_SOCKET.search(content) else None
+        datagrams = imports >= {"bind", "recvfrom"} and "unlink" not in imports
+        return "udp" if datagrams and "connect" not in imports else None
+
+    def served_by(self, path: str) -> str:
+        """Tell what a library of a program serves for it, "" if there is none."""
+        elf = self.elf(path)
+        for needed in elf.needed if elf else ():
+            for library, service in LIBRARIES:
+                if needed.startswith(library) and service:
+                    return service
+        return ""
+
+    def every(self) -> Iterator[tuple[str, FileFacts]]:
+        """Give every file with facts, sorted by path."""
+        for path in sorted(self._digests):
+            facts = self._facts.get(self._digests[path])
+            if facts is not None:
+                yield path, facts
+
+    def applet(self, name: str) -> str:
+        """Give the path of a busybox that holds an applet without a link to it, or ""."""
+        if name not in self._applets:
+            path, content = self._busybox()
+            self._applets[name] = bool(path) and f"\0{name}\0".encode() in content
+        return self._busybox()[0] if self._applets[name] else ""
+
+    def _busybox(self) -> tuple[str, bytes]:
+        if self._box is None:
+            self._box = ("", b"")
+            for place in ("bin/busybox", "sbin/busybox", "usr/bin/busybox", "usr/sbin/busybox"):
+                node: Node | None = self.files.node(place)
+                content = self.files.content(place, MOST_BYTES) if node else None
+                if node is not None and content is not None:
+                    self._box = (node.path, content)
+                    break
+        return self._box
+
+    def libraries(self, path: str) -> list[str]:
+        """Give the libraries of the image that a program needs, those of libraries too."""
+        found: dict[str, None] = {}
+        todo = [path]
+        while todo and len(found) < MOST_LIBRARIES:
+            elf = self.elf(todo.pop())
+            for name in elf.needed if elf else ():
+                place = self._library(name)
+                if place and place not in found:
+                    found[place] = None
+                    todo.append(place)
+        return list(found)
+
+    def _library(self, name: str) -> str:
+        for folder in _LIBRARY_FOLDERS:
+            node = self.files.node(f"{folder}/{name}")
+            if node is not None:
+                return node.path
+        return ""

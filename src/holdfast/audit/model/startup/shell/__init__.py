@@ -1,0 +1,1 @@
+"""A bounded reader of shell scripts: it follows what a script would start, and runs nothing."""

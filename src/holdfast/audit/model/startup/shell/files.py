@@ -1,0 +1,136 @@
+"""The files that a script meets: those of the image, and those that start-up makes itself."""
+
+from fnmatch import fnmatchcase
+from posixpath import join, normpath
+from typing import Final
+
+from holdfast.audit.errors import FormatError
+from holdfast.audit.tree import Kind, Node, Tree
+
+PATH: Final = ("/sbin", "/usr/sbin", "/bin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin")
+MOST_BYTES: Final = 512 * 1024
+MOST_MADE: Final = 500
+MOST_NAMES: Final = 512
+MOST_PATTERN: Final = 200
+_VOLATILE = ("tmp/", "run/", "proc/", "sys/", "dev/", "mnt/", "media/", "var/run/", "var/tmp/",
+             "var/lock/", "var/log/", "ram/")  # fmt: skip
+_PROGRAMS = ("bin/", "sbin/", "lib/", "usr/")
+
+
+class Files:
+    """Names and contents, looked up as a running system would see them.
+
+    Attributes:
+        tree: The image.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._made: dict[str, str | None] = {}
+        self._links: dict[str, str] = {}
+        self.keeps_modes = any(
+            node.mode & 0o111
+            for node in tree.glob("bin/*", "sbin/*", "usr/bin/*", "usr/sbin/*")
+            if node.kind is Kind.FILE
+        )
+
+    def place(self, path: str, folder: str = "/") -> str:
+        """Give a path from the root, without leading slash, copies made at start-up followed."""
+        whole = normpath(join("/", folder, path)).lstrip("/")
+        return self._links.get(whole, whole)
+
+    def node(self, path: str) -> Node | None:
+        """Find what a path leads to in the image."""
+        return self.tree.resolve(self.place(path)) if path else None
+
+    def text(self, path: str) -> str | None:
+        """Read a text; None if there is none, or it is no text."""
+        place = self.place(path)
+        if self._made.get(place) is not None:
+            return self._made[place]
+        content = self.content(place)
+        if content is None or b"\0" in content[:512]:
+            return None
+        return content.decode(errors="replace")
+
+    def content(self, path: str, most_bytes: int = MOST_BYTES) -> bytes | None:
+        """Read a file of the image; None if there is none, it is too long or damaged."""
+        try:
+            return self.tree.read(self.place(path), most_bytes)
+        except FormatError:
+            return None
+
+    def exists(self, path: str) -> bool | None:
+        """Tell whether something is there once the system runs; None if that is not known."""
+        place = self.place(path)
+        if place in self._made:
+            return True
+        if any(character in place for character in "*?["):
+            return False  # a pattern that matched nothing
+        if f"{place}/".startswith(_VOLATILE):
+            return None
+        if self.tree.resolve(place) is not None:
+            return True
+        return False if place.startswith(_PROGRAMS) else None
+
+    def is_executable(self, path: str) -> bool | None:
+        """Tell whether a file may be executed; None if it is not there, or the modes are lost."""
+        node = self.node(path)
+        if node is None:
+            return self.exists(path)
+        return bool(node.mode & 0o111) if self.keeps_modes else None
+
+    def write(self, path: str, text: str | None, *, append: bool = False) -> None:
+        """Remember what a script writes; None for a content that is not known."""
+        place = self.place(path)
+        if len(self._made) >= MOST_MADE and place not in self._made:
+            return
+        before = self._made.get(place, "") if append else ""
+        known = None if text is None or before is None else before + text
+        self._made[place] = known if known is None or len(known) <= MOST_BYTES else None
+
+    def copy(self, source: str, target: str) -> None:
+        """Remember that a file is the same as another one."""
+        to, place = normpath(join("/", target)).lstrip("/"), self.place(source)
+        node = self.tree.resolve(to)
+        if node is not None and node.kind is Kind.FOLDER:
+            to = f"{to}/{place.rpartition('/')[2]}"
+        if len(self._links) < MOST_MADE and to != place:
+            self._links[to] = place
+
+    def copied(self) -> dict[str, str]:
+        """Give which places hold copies of which files of the image."""
+        return dict(self._links)
+
+    def which(self, name: str, folders: tuple[str, ...] = PATH, folder: str = "/") -> str:
+        """Find a program; the name of a link that chooses an applet is kept. "" if none."""
+        places = [self.place(name, folder)] if "/" in name else [
+            self.place(name, above) for above in folders
+        ]  # fmt: skip
+        for place in places:
+            if place in self._made:
+                return place
+            node = self.tree.resolve(place)
+            if node is not None and node.kind is Kind.FILE:
+                above = self.tree.resolve(place.rpartition("/")[0])
+                last = place.rpartition("/")[2]
+                return f"{above.path}/{last}".lstrip("/") if above else place
+        return ""
+
+    def glob(self, pattern: str) -> list[str]:
+        """Give the names that a pattern without leading slash matches, sorted."""
+        if "**" in pattern or pattern.startswith(":") or len(pattern) > MOST_PATTERN:
+            return []
+        paths = [""]
+        for part in pattern.split("/"):
+            if any(character in part for character in "*?["):
+                paths = [
+                    f"{path}/{name}".lstrip("/")
+                    for path in paths
+                    for name in self.tree.names(path)
+                    if fnmatchcase(name, part) and not (name[0] == "." != part[0])
+                ]
+            else:
+                paths = [f"{path}/{part}".lstrip("/") for path in paths]
+            paths = paths[:MOST_NAMES]
+        return [path for path in paths if self.tree.resolve(path) is not None]

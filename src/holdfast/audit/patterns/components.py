@@ -1,7 +1,0 @@
-"""Patterns that components need."""
-
-from typing import Final
-
-from holdfast.audit.patterns.pattern import Pattern
-
-PATTERNS: Final[tuple[Pattern, ...]] = ()

@@ -1,0 +1,104 @@
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+
+from holdfast.audit.facts.gather import facts_of
+from holdfast.audit.model import known_keys
+from holdfast.audit.model.keys import keys_of
+from holdfast.audit.model.shapes import PlacedKey
+from holdfast.audit.tree import Tree
+from tests.audit import made
+from tests.audit.facts import key_forms as forms
+
+DER = serialization.Encoding.DER
+
+
+def placed(files: dict[str, bytes], more: str = "") -> tuple[PlacedKey, ...]:
+    tree = Tree([made.file_node(path, content) for path, content in files.items()])
+    digests = {path: sha256(content).hexdigest() for path, content in files.items()}
+    facts = {digests[path]: facts_of(content) for path, content in files.items()}
+    return keys_of(tree, facts, digests, known_keys.parse(more))
+
+
+def test_one_key_in_many_places_is_one_key() -> None:
+    key = forms.private("rsa")
+    pem = forms.written(key)
+    inside = bytes(64) + forms.written(key, encoding=DER)
+    (found,) = placed({"etc/b.key": pem, "etc/a.key": pem, "usr/bin/httpd": inside})
+    assert found.where == ("etc/a.key", "etc/b.key", "usr/bin/httpd@64")
+    assert found.fingerprint == forms.fingerprint(key)
+
+
+def test_purposes_by_place() -> None:
+    host = forms.dropbear("ed25519")
+    line = forms.openssh_line(forms.private("ed25519"))
+    cases = {
+        "etc/dropbear/dropbear_ed25519_host_key": (host, "ssh-host"),
+        "root/.ssh/authorized_keys": (line, "ssh-authorised"),
+        "root/.ssh/known_hosts": (line, "ssh-known-host"),
+        "etc/swupdate/verify.pem": (made.pem("PUBLIC KEY", forms.spki(forms.private("rsa"))),
+                                    "update-verify"),
+        "etc/swupdate/sign.pem": (forms.written(forms.private("rsa")), "update-sign"),
+        "etc/openvpn/client.key": (forms.written(forms.private("p256")), "vpn"),
+        "usr/share/doc/x/examples/key.pem": (forms.written(forms.private("p256")), "example"),
+        "etc/opkg/keys/0123456789abcdef": (forms.usign(secret=False), "update-verify"),
+        "etc/lighttpd/server.pem": (forms.written(forms.private("p384")), "tls-server"),
+    }  # fmt: skip
+    for path, (content, purpose) in cases.items():
+        (found,) = placed({path: content})
+        assert found.purpose == purpose, path
+
+
+def test_configuration_says_what_a_key_is_for() -> None:
+    files = {
+        "etc/mykey.pem": forms.written(forms.private("p256")),
+        "etc/config/uhttpd": b"config uhttpd main\n\toption key '/etc/mykey.pem'\n",
+    }
+    (found,) = placed(files)
+    assert found.purpose == "tls-server"
+
+
+def test_many_certificates_in_one_file_are_public_authorities() -> None:
+    bundle = bytes(made.MAKERS["certificate"]({"count": 9, "bits": 1024, "ca": True}))
+    own = bytes(made.MAKERS["certificate"]({"name": "device"}))
+    found = placed({"etc/ssl/cert.pem": bundle, "etc/device.pem": own})
+    assert [one.purpose for one in found].count("ca-bundle") == 9
+    assert [one.purpose for one in found if "device" in one.where[0]] == [""]
+
+
+def test_an_example_that_is_used_is_no_example() -> None:
+    pem = forms.written(forms.private("p256"))
+    (found,) = placed({"usr/share/doc/a/key.pem": pem, "etc/openvpn/a.key": pem})
+    assert found.purpose == "vpn"
+
+
+def test_private_halves_come_first() -> None:
+    files = {
+        "a.pub": made.pem("PUBLIC KEY", forms.spki(forms.private("rsa"))),
+        "z.key": forms.written(forms.private("ed25519")),
+    }
+    assert [one.where[0] for one in placed(files)] == ["z.key", "a.pub"]
+
+
+def test_list_of_known_keys() -> None:
+    shipped = known_keys.shipped()
+    assert len(shipped) > 800
+    assert {one.kind for one in shipped.values()} == {"self-test", "test", "published"}
+    assert all(len(print_) == known_keys.LENGTH for print_ in shipped)
+
+
+def test_own_list_of_known_keys() -> None:
+    key = forms.private("rsa")
+    print_ = forms.fingerprint(key)
+    more = f"# ours\npublished {print_} a leaked image of 2024\nnonsense\nodd {print_} kind\n"
+    (found,) = placed({"etc/a.key": forms.written(key)}, more)
+    assert found.known == "published: a leaked image of 2024"
+    (found,) = placed({"etc/a.key": forms.written(key)})
+    assert found.known == ""
+
+
+def test_a_published_key_is_known() -> None:
+    fixture = Path(__file__).parents[1] / "fixtures/key-shared-known/fail-published/rootfs"
+    (found,) = placed({"x": (fixture / "root/.ssh/authorized_keys").read_bytes()})
+    assert found.known == "published: ssh-badkeys: vagrant-default"
