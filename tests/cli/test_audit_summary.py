@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from holdfast.audit.report.shapes import Report
+from holdfast.audit.report.shapes import Report, Unopened
 from holdfast.audit.verdicts import Severity
 from holdfast.cli.audit.summary import COLUMNS, MOST_LINES, lines, show, show_many
 from tests.audit.report.sample import checks, fine, found, hostile, sample
@@ -75,6 +75,34 @@ def test_it_says_what_matters() -> None:
         "and 1 check more",
     ):
         assert words in shown, words
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, 70, 60, 20])
+def test_bars_give_way_to_numbers(columns: int) -> None:
+    made = [line.plain for line in lines(sample(), columns=columns)]
+    assert any("6 fail  1 hold  1 n/a" in line for line in made) is (columns > len("5 Little"))
+    assert any("█" in line for line in made) is (columns >= COLUMNS)
+
+
+def test_a_command_is_never_cut() -> None:
+    made = [line.plain for line in lines(sample(), columns=20)]
+    assert made[-1] == "→ Begin with the worst: holdfast explain backdoor-published-absent"
+
+
+def test_what_was_not_opened_is_named_with_its_reason() -> None:
+    blob = Unopened(where="", offset=0, size_bytes=4096, entropy=8.0, why="it is encrypted")
+    opened = replace(sample().opened, unopened=(blob,), limits=())
+    shown = text(sample(opened=opened))
+    assert "Not opened: the image at 0x0, 4.0 KiB: it is encrypted\n" in shown
+
+
+def test_nothing_known_is_never_no_vulnerability() -> None:
+    empty = replace(sample().model, components=())
+    shown = text(sample(model=empty, vulnerabilities=()))
+    assert "Vulnerabilities: nothing to look up, no component was recognised" in shown
+    assert " 0 open" not in shown
+    partly = text(sample(vulnerabilities=()))
+    assert "Vulnerabilities: 0 open in what was opened" in partly
 
 
 def test_worst_ten_worst_first() -> None:

@@ -31,6 +31,7 @@ from holdfast.audit.limits import Limits
 from holdfast.audit.listening import GRACE_S, MOST_PROCESSES, Listening, Progress, clean
 from holdfast.audit.live.observation import Observation, observe
 from holdfast.audit.model.shapes import Model, StartUp
+from holdfast.audit.report import document
 from holdfast.audit.report.shapes import (
     Checked,
     LimitHit,
@@ -287,13 +288,19 @@ class _Audit:
                 return self._nothing(limit)
             raise ChildError(f"the confined child gave up: {clean(answer.error)}")
         opened = replace(answer.report.opened, walls_missing=self._missing)
-        return replace(
+        report = replace(
             answer.report,
             made=self._now,
             holdfast=__version__,
             subject=self._opened.subject,
             opened=opened,
         )
+        wrong = document.contradiction(report)
+        if [each.rule for each in report.checks] != [*checks.every()]:
+            wrong = "its checks are not those that were asked for"
+        if wrong is not None:
+            raise ChildError(f"the confined child contradicts itself: {wrong}")
+        return report
 
     def _nothing(self, error: LimitError) -> Report:
         """Make the report of an audit that a limit ended before anything was decided."""

@@ -24,6 +24,7 @@ from holdfast.audit.live.merging import with_observation
 from holdfast.audit.live.observation import Observation
 from holdfast.audit.model.build import model_of
 from holdfast.audit.model.shapes import Model, StartUp
+from holdfast.audit.nested import without_copies
 from holdfast.audit.report.shapes import (
     Checked,
     FileEntry,
@@ -277,7 +278,10 @@ class _Judging:
         with measured(self._seconds, "model"):
             for number, (name, tree) in enumerate(self._trees.items()):
                 self._settings.progress("model", number / len(self._trees), name)
-                models[name] = self._model(tree, contents.facts, contents.digests[number], name)
+                model = self._model(tree, contents.facts, contents.digests[number], name)
+                if name and model is not None:
+                    model = without_copies(model, contents.digests[number], contents.digests[0])
+                models[name] = model
         return models
 
     def _model(

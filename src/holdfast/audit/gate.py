@@ -1,12 +1,16 @@
 """Whether an image may be released: the one rule for the command line and for the hub."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from holdfast.audit.errors import AuditError
-from holdfast.audit.report.shapes import Report
+from holdfast.audit.report.shapes import LimitHit, Report
+from holdfast.audit.report.texts import visible
 from holdfast.audit.verdicts import Verdict
 
 MOST_NAMED: Final = 5
+LONGEST_LINE: Final = 300
+_PIECES_NAMED: Final = 2
 
 
 class GateError(AuditError):
@@ -22,23 +26,23 @@ def objections(report: Report) -> tuple[str, ...]:
     """Say what speaks against releasing an image; nothing if it may go out.
 
     A failed check does, and so does anything that could not be opened: nobody knows what it is.
-    A check that could not decide does not, but the report and the page show it.
+    A check that could not decide does not, but the report and the page show it. What comes before
+    the first colon of a line says what kind of objection it is, the same in each audit.
     """
     said = [f"{each.rule}: {each.title}" for each in report.checks if each.verdict is Verdict.FAIL]
     if not report.opened.complete:
-        named = [f"{one.where}: {one.why}" for one in report.opened.unopened]
-        named += [f"limit {one.limit} was reached" for one in report.opened.limits]
-        said.append("not everything could be opened: " + "; ".join(named[:3]))
-    return tuple(said)
+        pieces = (*report.opened.unopened[:_PIECES_NAMED], *report.opened.limits[:1])
+        named = [
+            f"limit {one.limit} was reached"
+            if isinstance(one, LimitHit)
+            else f"{visible(one.where, most=60)}: {visible(one.why, most=120)}"
+            for one in pieces
+        ]
+        said.append("not everything could be opened: " + "; ".join(named))
+    return tuple(visible(line)[:LONGEST_LINE] for line in said)
 
 
-def must_be_open(report: Report) -> None:
-    """Refuse an image that something speaks against.
-
-    Raises:
-        GateError: Something does; the message names the first few.
-    """
-    against = objections(report)
-    if against:
-        more = f" and {len(against) - MOST_NAMED} more" if len(against) > MOST_NAMED else ""
-        raise GateError(f"the audit says no: {'; '.join(against[:MOST_NAMED])}{more}")
+def refusal(against: Sequence[str]) -> GateError:
+    """Make the refusal of an image that something speaks against; it names the first few."""
+    more = f" and {len(against) - MOST_NAMED} more" if len(against) > MOST_NAMED else ""
+    return GateError(f"the audit says no: {'; '.join(against[:MOST_NAMED])}{more}")

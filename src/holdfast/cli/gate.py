@@ -13,29 +13,33 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from holdfast.audit import child
-from holdfast.audit.gate import GateError, must_be_open, objections
+from holdfast.audit.gate import objections, refusal
 from holdfast.audit.report import document
 from holdfast.audit.report.shapes import Report
+from holdfast.audit.report.texts import visible
 from holdfast.audit.sbom import cyclonedx
 from holdfast.cli.audit import terms
 from holdfast.cli.hub_api import Hub
 from holdfast.core.clock import now
 from holdfast.updates import bundle
 from holdfast.updates.bundle import Contents, Recipe
+from holdfast.updates.errors import ReleaseError
 from holdfast.updates.waiver import Waiver
+from holdfast.updates.workshop import Workshop
 
 _ASK_EVERY_S = 0.5
 _UNDER_WAY = ("waiting", "running")
 
 
 def pass_through(
-    folder: Path, held: Contents, *, database: Path | None, why: str, who: str
+    folder: Path, held: Contents, workshop: Workshop, *, database: Path | None, why: str, who: str
 ) -> Contents:
     """Audit the image of a release folder, and refuse what fails and nobody waives.
 
     Args:
         folder: The folder.
         held: What it holds.
+        workshop: Knows whose signature counts: a waiver is worth nothing before somebody signed it.
         database: Vulnerabilities; the user's own if None.
         why: Reason to let it pass all the same; empty to refuse.
         who: The person who says so.
@@ -45,32 +49,50 @@ def pass_through(
 
     Raises:
         GateError: The audit says no.
-        ReleaseError: A file of it cannot be read.
+        ReleaseError: A file of it cannot be read, or nobody answers for a waiver in it.
     """
     bundle.must_be_unchanged(folder, held)
     given = bundle.waiver_of(folder, held)
+    signed = given is not None and bundle.is_signed(folder, held, workshop)
     image = folder / "targets" / held.release.path
-    report = _audited(image, image.with_name("product.toml"), database)
+    report = _audited(image, _profile(folder, held), database)
     against = objections(report)
-    if not against:
-        typer.echo("  audit      nothing speaks against it", err=True)
-        return held
     for line in against:
         typer.echo(f"  audit      {line}", err=True)
-    if given is not None:
-        typer.echo(f"  waived     by {given.who}: {given.why}", err=True)
-        return held
-    if why:
+    if against and why and not signed:
         return bundle.waive(folder, Waiver(who=who, why=why, made=now(), objections=against))
-    try:
-        must_be_open(report)
-    except GateError as error:
+    if given is not None:
+        said = f"{visible(given.who)}: {visible(given.why, most=500)}"
+        if not signed:
+            unsigned = ReleaseError(
+                f"In the folder lies a waiver that nobody has signed, by {said}"
+            )
+            unsigned.hint = (
+                "Build the release again; or sign with --waive REASON --by NAME yourself."
+            )
+            raise unsigned
+        typer.echo(f"  waived     by {said}", err=True)
+    if more := given.uncovered(against) if given is not None else against:
+        error = refusal(more)
         error.hint = (
-            "Mend it, waive single findings in product.toml and build again, "
+            "This is more than was waived: build the release again; a waiver must be there before "
+            "the first signature."
+            if given is not None
+            else "Mend it, waive single findings in product.toml and build again, "
             "or sign with --waive REASON --by NAME."
         )
-        raise
+        raise error
+    if not against:
+        typer.echo("  audit      nothing speaks against it", err=True)
     return held
+
+
+def _profile(folder: Path, held: Contents) -> Path:
+    """Name the profile that is signed with a release, and no other file that lies there."""
+    path = f"{held.release.path.rpartition('/')[0]}/product.toml"
+    if held.beside.get(path, (0, ""))[1] != held.release.profile_sha256:
+        raise ReleaseError("The profile beside the image is not the one that the release names.")
+    return folder / "targets" / path
 
 
 def with_report(recipe: Recipe, folder: Path) -> Recipe:
@@ -130,7 +152,7 @@ def tell(judgement: dict[str, Any], *, url: str, offer: bool) -> None:
         return
     typer.echo(f"audit by the hub: {judgement['state']}")
     for line in judgement["objections"]:
-        typer.echo(f"  {line}", err=True)
+        typer.echo(f"  {visible(line)}", err=True)
     if judgement["open"] and offer:
         typer.echo("offered to the devices of the product", err=True)
     if not judgement["open"]:

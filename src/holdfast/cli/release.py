@@ -130,9 +130,11 @@ def sign(  # noqa: PLR0913 - Typer makes an option of each argument
     described = _described(held.release)
     for name in ("product", "version", "hardware", "floor", "sha256"):
         typer.echo(f"  {name:10} {described[name]}", err=True)
-    held = gate.pass_through(folder, held, database=db, why=waive, who=by)
+    held = gate.pass_through(folder, held, shop, database=db, why=waive, who=by)
     opened = Passphrases(passphrase_file).open(key)
-    complete = bundle.sign(folder, shop, opened, now=now(), discard_draft=discard_draft)
+    complete = bundle.sign(
+        folder, shop, opened, now=now(), discard_draft=discard_draft, judged=held
+    )
     (standing,) = (each for each in shop.status(now()) if each.role == held.release.product)
     if as_json:
         typer.echo(

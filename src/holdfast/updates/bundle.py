@@ -19,8 +19,14 @@ from holdfast.core.files import CHUNK_BYTES, full_disk_named, sha256_of, sync_fo
 from holdfast.updates.admission import entry
 from holdfast.updates.admission import read as read_signed
 from holdfast.updates.client import folder_fetch
-from holdfast.updates.errors import MissingError, ReleaseError, TamperedError, WorkshopError
-from holdfast.updates.inspection import delegation_of, must_be_signed
+from holdfast.updates.errors import (
+    MissingError,
+    ReleaseError,
+    TamperedError,
+    UnknownReleaseError,
+    WorkshopError,
+)
+from holdfast.updates.inspection import Envelope, delegation_of, must_be_signed
 from holdfast.updates.keys import SigningKey
 from holdfast.updates.lifetimes import RELEASE, most_bytes
 from holdfast.updates.plain import open_plain
@@ -142,8 +148,17 @@ def sign(
     *,
     now: datetime,
     discard_draft: bool = False,
+    judged: Contents | None = None,
 ) -> bool:
     """Sign a release with one key, and put beside it all that a hub needs.
+
+    Args:
+        folder: The folder of the release.
+        workshop: The maker's workshop.
+        key: Of the product.
+        now: The present moment.
+        discard_draft: Give up another release that waits for signatures.
+        judged: What was shown and audited; the folder must not hold anything else by now.
 
     Returns:
         Whether it now has all the signatures that it needs.
@@ -155,6 +170,8 @@ def sign(
         WorkshopError: Something else waits for signatures first.
     """
     held = contents(folder)
+    if judged not in {None, held}:
+        raise changed(_SAYS)
     product = held.release.product
     if key.public.role != product:
         error = WorkshopError(
@@ -225,6 +242,22 @@ def waiver_of(folder: Path, held: Contents) -> Waiver | None:
     """Read the waiver of a release, if it has one."""
     path = f"{held.release.product}/{held.release.version}/{NAME}"
     return Waiver.read(folder / "targets" / path) if path in held.beside else None
+
+
+def is_signed(folder: Path, held: Contents, workshop: Workshop) -> bool:
+    """Tell whether somebody with a say has signed just what a release folder holds now."""
+    product = held.release.product
+    for listed in read_signed(metadata(folder)).get(product, {}).values():
+        if workshop.is_ours(product, listed) and _lists(listed, held):
+            return True
+    return False
+
+
+def _lists(listed: Envelope, held: Contents) -> bool:
+    try:
+        return all(entry(listed, path)[:2] == facts for path, facts in held.files().items())
+    except UnknownReleaseError:
+        return False
 
 
 def must_be_unchanged(folder: Path, held: Contents) -> None:

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from holdfast.core.files import CHUNK_BYTES, full_disk_named, sync_folder, write_whole
-from holdfast.updates import admission
+from holdfast.updates import admission, waiver
 from holdfast.updates.admission import Statements
 from holdfast.updates.client import Client, folder_fetch
 from holdfast.updates.errors import (
@@ -23,18 +23,16 @@ from holdfast.updates.errors import (
     RepositoryError,
     RollbackError,
     TamperedError,
+    UnknownReleaseError,
     UpdateError,
 )
 from holdfast.updates.inspection import Envelope, delegation_of, parse, products_of
-from holdfast.updates.lifetimes import (
-    STANDARD,
-    Lifetimes,
-    most_bytes,
-)
+from holdfast.updates.lifetimes import STANDARD, Lifetimes, most_bytes
 from holdfast.updates.online import OnlineKeys
 from holdfast.updates.plain import open_plain
 from holdfast.updates.release import Release
 from holdfast.updates.upstream import Metadata, MetaFile, Snapshot, Timestamp
+from holdfast.updates.waiver import Waiver
 
 _JOURNAL = "pending.json"
 _REHEARSAL = "rehearsal-"
@@ -232,6 +230,20 @@ class Repository:
     def stored(self, release: Release) -> Path:
         """Return where the image of a release lies."""
         return self.targets / _stored(release.path, release.sha256)
+
+    def waiver_of(self, product: str, version: str) -> Waiver | None:
+        """Read the waiver that was signed with a release; None if there is none.
+
+        Raises:
+            ReleaseError: It cannot be read, or is no waiver.
+        """
+        path = f"{product}/{version}/{waiver.NAME}"
+        listed = self._read().statements.products.get(product)
+        try:
+            sha256 = admission.entry(listed, path)[1] if listed else ""
+        except UnknownReleaseError:
+            return None
+        return Waiver.read(self.targets / _stored(path, sha256)) if sha256 else None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -365,7 +365,7 @@ class Workshop:
                 if role == ROOT and version > self._newest(ROOT).version + 1:
                     raise WorkshopError(f"The root {version - 1} is missing in that folder.")
                 envelope = by_role[role][version]
-                if self._is_ours(role, envelope) and self._shelf.merge(role, envelope):
+                if self.is_ours(role, envelope) and self._shelf.merge(role, envelope):
                     changed.add(role)
         return sorted(changed)
 
@@ -399,7 +399,7 @@ class Workshop:
                 found[f"{chosen.envelope.version}.{name}.json"] = chosen.envelope.raw
         return found
 
-    def _is_ours(self, role: str, envelope: Envelope) -> bool:
+    def is_ours(self, role: str, envelope: Envelope) -> bool:
         """Tell whether somebody with a say here has signed it."""
         groups = self._groups(role)
         if role == ROOT:

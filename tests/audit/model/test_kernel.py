@@ -83,10 +83,11 @@ def test_the_header_of_u_boot_tells_when_the_kernel_in_it_cannot_be_read() -> No
     assert (seen.version, seen.where) == ("4.14.221", ("boot/uImage@0",))
 
 
-def test_the_name_of_debians_interface_is_no_version() -> None:
+@pytest.mark.parametrize("number", [b"1", b""])
+def test_the_name_of_debians_interface_is_no_version(number: bytes) -> None:
     banner = (
         b"Linux version 6.1.0-13-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14) "
-        b"12.2.0, GNU ld) #1 SMP PREEMPT_DYNAMIC Debian 6.1.55-1 (2023-09-29)\n\0"
+        b"12.2.0, GNU ld) #" + number + b" SMP PREEMPT_DYNAMIC Debian 6.1.55-1 (2023-09-29)\n\0"
     )
     seen = kernel({":vmlinuz/vmlinux": bytes(9) + banner})
     assert (seen.version, seen.built) == ("6.1.55", "2023-09-29")

@@ -288,3 +288,38 @@ def test_table_of_daemons_is_sound() -> None:
 def test_any_configuration_is_read(name: str, text: str) -> None:
     reading = Reading("etc/x", text, lambda path: text if path else None, lambda _: ["etc/y"])
     READERS[name](reading)
+
+
+@pytest.mark.parametrize(
+    ("script", "service"),
+    [
+        ("import signal\nsignal.pause()\n", None),
+        ("import socket\nsocket.create_connection(('hub.example', 443))\n", None),
+        ("from http.server import HTTPServer\nHTTPServer(('', 8000), None)\n", "http"),
+        ("import socket\ns = socket.socket()\ns.bind(('', 9))\n", "unknown"),
+    ],
+)
+def test_an_interpreter_listens_if_its_script_does(script: str, service: str | None) -> None:
+    machine = busybox(
+        "/usr/bin/worker\n/usr/bin/python3 /opt/worker.py",
+        **{
+            "usr/bin/python3": SERVER,
+            "usr/bin/worker": f"#!/usr/bin/python3\n{script}",
+            "opt/worker.py": script,
+        },
+    )
+    assert {one.service for one in machine.listeners} == ({service} if service else set())
+
+
+def test_looking_at_the_configuration_is_no_start() -> None:
+    machine = busybox("sshd -t\nsshd -D\nnginx -t -q", programs="usr/sbin/sshd usr/sbin/nginx")
+    assert [(one.service, one.where) for one in machine.listeners] == [("ssh", "etc/init.d/rcS:3")]
+
+
+def test_what_is_started_as_a_client_does_not_lie_there() -> None:
+    rcs = "#!/bin/sh\nntpd -p time.example\n"
+    machine = Machine(
+        {"bin/busybox": BUSYBOX, "etc/inittab": "::sysinit:/etc/init.d/rcS\n", "etc/init.d/rcS": rcs},
+        {"sbin/init": "../bin/busybox", "usr/sbin/ntpd": "../../bin/busybox"},
+    )
+    assert machine.listeners == []

@@ -64,10 +64,9 @@ def _listener(
     tree: Tree,
 ) -> Listener:
     process = holders[0] if holders else None
-    program = process.program.lstrip("/") if process else ""
     known = next((one for one in expected if _same(one, process, socket, tree)), None)
-    if known is not None and process is not None and process.pid == _INIT:
-        program = known.program  # init waits in its place
+    program = process.program.lstrip("/") if process else ""
+    # A known one keeps its name: the kernel tells where links lead, or that init waits for it.
     base = known or Listener(
         service=_service(process, socket), program=program, where=program or "proc/net"
     )
@@ -79,7 +78,6 @@ def _listener(
     )
     return replace(
         base,
-        program=program,
         protocol=socket.protocol,
         port=socket.port,
         address="loopback" if _is_loopback(socket.address) else socket.address,

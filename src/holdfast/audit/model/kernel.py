@@ -25,7 +25,7 @@ _NUMBERS: Final = re.compile(r"[2-9]\.\d{1,3}(?:\.\d{1,3}){0,2}")
 _OPTION: Final = re.compile(
     r"^(?:CONFIG_(\w{1,100})=(.*)|# CONFIG_(\w{1,100}) is not set)$", re.MULTILINE
 )
-_DEBIAN: Final = re.compile(r" #\d.* Debian (\d+\.\d+\.\d+)-\d")
+_DEBIAN: Final = re.compile(r" #\d* .{0,80}Debian (\d+\.\d+\.\d+)-\d")
 _MODULE: Final = re.compile(r"(?:^|/)([^/]+)\.ko(?:\.(?:gz|xz|zst))?$")
 _MODULES_FOLDER: Final = re.compile(r"(?:^|/)lib/modules/([2-9]\.\d[^/]*)/")
 _CONFIGS: Final = (

@@ -25,6 +25,22 @@ _TLS_PORTS = frozenset({443, 8443, 4443})
 _SECTION = re.compile(
     r"(?m)^\s*(?:profile\s+\S+\s+)?(/[\w./{},*-]{1,200})\s+(?:flags=\(([^)]*)\)\s*)?\{"
 )
+_INTERPRETER: Final = re.compile(
+    r"(?:python|perl|ruby|php|php-cgi|lua|luajit|node|nodejs|tclsh|micropython)[\d.]*"
+)
+_SCRIPT_SERVES: Final = re.compile(
+    r"\.bind\(|\.listen\(|\bbind\s*\(|create_server|start_server|createServer|serve_forever"
+    r"|(?:HTTP|TCP|UDP|Stream|XMLRPC)Server\b|IO::Socket|HTTP::Daemon|run_simple|\buvicorn\b"
+    r"|\bapp\.run\("
+)
+_SCRIPT_PAGES: Final = re.compile(
+    r"HTTPServer|HTTP::Daemon|\buvicorn\b|run_simple|\bapp\.run\(|http\.createServer"
+)
+_ONLY_CHECKS: Final = {
+    "sshd": {"-t", "-T"}, "nginx": {"-t", "-T"}, "lighttpd": {"-t"}, "dnsmasq": {"--test"},
+    "haproxy": {"-c"}, "apache2": {"-t"}, "httpd2": {"-t"}, "named": {"-v"}, "smbd": {"-b"},
+}  # fmt: skip
+"""Options with which a daemon looks at its configuration and goes away again."""
 _SHELL = re.compile(r"^(?:/bin/|/usr/bin/)?(?:ba|da|a|z)?sh\b")
 _INETD_NAMES: Final = {
     "telnet": 23, "ssh": 22, "ftp": 21, "tftp": 69, "http": 80, "www": 80, "https": 443,
@@ -94,7 +110,7 @@ def _of_launch(system: System, step: int, launch: Launch) -> Iterator[Listener]:
     if launch.name in SWITCHABLE:
         yield from _switchable(system, step, launch)
         return
-    daemon = _daemon(system, launch.name, program)
+    daemon = _daemon(system, step, launch, program)
     if daemon is None:
         return
     options = _options(launch.arguments, daemon)
@@ -122,16 +138,28 @@ def _of_launch(system: System, step: int, launch: Launch) -> Iterator[Listener]:
         )  # fmt: skip
 
 
-def _daemon(system: System, name: str, program: str) -> Daemon | None:
+def _daemon(system: System, step: int, launch: Launch, program: str) -> Daemon | None:
     """Look a program up, or make an entry of what its calls tell."""
-    known = DAEMONS.get(name)
+    known = DAEMONS.get(launch.name)
     if known is not None:
         return known
-    if not system.programs.listens(name, program):
+    if _INTERPRETER.fullmatch(program.rpartition("/")[2]):
+        return _of_script(system, step, launch)
+    if not system.programs.listens(launch.name, program):
         return None
     service = system.programs.served_by(program)
     protocol: Literal["tcp", "udp"] = "udp" if system.programs.serves(program) == "udp" else "tcp"
     return Daemon(service=service or "unknown", protocol=protocol)
+
+
+def _of_script(system: System, step: int, launch: Launch) -> Daemon | None:
+    """Ask a script whether it serves anybody: its interpreter could, whatever it runs."""
+    named = [word for word in launch.arguments if not word.startswith("-")][:1]
+    for path in (system.graph.steps[step].where.partition(":")[0], *named):
+        text = system.files.text(path) or ""
+        if "\n" in text and _SCRIPT_SERVES.search(text):
+            return Daemon(service="http" if _SCRIPT_PAGES.search(text) else "unknown")
+    return None
 
 
 def _options(arguments: tuple[str, ...], daemon: Daemon) -> dict[str, list[str]]:
@@ -168,6 +196,8 @@ def _serves(
     program: str,
 ) -> bool:
     """Leave out programs that are called as clients, or only for a moment."""
+    if _ONLY_CHECKS.get(launch.name, set()) & options.keys():
+        return False
     if daemon.unless:
         plain = options.get("", [])
         named = daemon.unless in options or daemon.unless in plain

@@ -187,12 +187,10 @@ def next_steps(report: Report) -> Iterator[tuple[str, str]]:
         yield "Begin with the worst:", f"holdfast explain {rule}"
     if report.opened.unopened or report.opened.limits:
         yield "Find out what could not be opened; until then nobody can call it fine.", ""
-    troubles = data_troubles(report)
     if not report.vulnerability_data:
         yield "Look for known vulnerabilities too:", "holdfast audit db update"
-    elif troubles:
-        told = visible("; ".join(troubles))
-        yield f"Get fresh vulnerability data ({told}):", "holdfast audit db update"
+    elif data_troubles(report):
+        yield "Get fresh vulnerability data:", "holdfast audit db update"
     if not report.subject.product and report.subject.kind != "live":
         yield "Say what is meant to be so:", "holdfast audit --product product.toml"
 

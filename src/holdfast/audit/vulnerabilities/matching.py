@@ -272,7 +272,7 @@ def _files(found: Sequence[Found]) -> tuple[str, ...]:
 
 
 _BUILT = re.compile(r"#\d+\S*-ubuntu|\.el\d|\bsuse\b", re.IGNORECASE)
-_DEBIAN = re.compile(r"#\d.{0,60} Debian (\d+\.\d+\.\d+)")
+_DEBIAN = re.compile(r"#\d* .{0,80}Debian (\d+\.\d+\.\d+)")
 
 
 def _distribution_kernel(model: Model, patched: dict[tuple[int, str], Verdict]) -> str:

@@ -17,6 +17,9 @@ from holdfast.audit.verdicts import Severity, Verdict
 MOST_LINES: Final = 40
 COLUMNS: Final = 80
 _BAR: Final = 20
+_LEAST_BAR: Final = 5
+_TITLE: Final = 29
+"""Columns of the number and title of a recommendation."""
 _MOST_WORST: Final = 10
 _STYLES: Final = {
     Severity.CRITICAL: "bold white on red",
@@ -52,7 +55,7 @@ def lines(report: Report, *, columns: int = 0, written: Sequence[Path] = ()) -> 
     made = [
         *_head(report),
         Text(),
-        *(_recommendation(each, columns) for each in standing.standings(report)),
+        *_recommendations(standing.standings(report), columns),
         *_worst(report),
         *_unknown(report),
         *_after(report, written),
@@ -60,7 +63,8 @@ def lines(report: Report, *, columns: int = 0, written: Sequence[Path] = ()) -> 
     if columns:
         for line in made:
             line.truncate(columns, overflow="ellipsis")
-    return made[:MOST_LINES]
+    steps = list(_steps(report))  # a command that is cut cannot be copied: these lines may wrap
+    return [*made[: MOST_LINES - len(steps)], *steps]
 
 
 def _head(report: Report) -> Iterator[Text]:
@@ -77,27 +81,38 @@ def _head(report: Report) -> Iterator[Text]:
     yield Text.assemble((f"{sign} {title}. ", style), standing.sentence(report))
 
 
-def _recommendation(each: Standing, columns: int) -> Text:
-    line = Text(f"{each.recommendation} {each.title:<27}")
-    counts = (
+def _recommendations(found: Sequence[Standing], columns: int) -> Iterator[Text]:
+    """Write a line for each; the bars take what the numbers leave."""
+    counts = [_numbers(each) for each in found]
+    left = columns - _TITLE - max((each.cell_len for each in counts), default=0) - len("  ")
+    bar = min(_BAR, left) if left >= _LEAST_BAR else 0
+    for each, told in zip(found, counts, strict=True):
+        drawn = [_bar(each, bar), "  "] if bar else []
+        yield Text.assemble(f"{each.recommendation} {each.title:<{_TITLE - 2}}", *drawn, told)
+
+
+def _counts(each: Standing) -> tuple[tuple[int, str, str], ...]:
+    return (
         (each.failed, "fail", "red"),
         (each.undecided, "undecided", "yellow"),
         (each.passed, "hold", "green"),
         (each.not_applicable, "n/a", "dim"),
     )
-    if columns:
-        total = sum(count for count, _, _ in counts) or 1
-        drawn = 0
-        for index, (_, _, style) in enumerate(counts):
-            upto = round(_BAR * sum(count for count, _, _ in counts[: index + 1]) / total)
-            line.append("█" * (upto - drawn), style)
-            drawn = upto
-        line.append("░" * (_BAR - drawn) + "  ", "dim")
-    told = [(f"{count} {word}", style) for count, word, style in counts if count]
-    for index, (words, style) in enumerate(told or [("nothing to judge", "dim")]):
-        line.append("  " if index else "")
-        line.append(words, style)
-    return line
+
+
+def _bar(each: Standing, wide: int) -> Text:
+    counts = _counts(each)
+    total = sum(count for count, _, _ in counts) or 1
+    line = Text()
+    for index, (_, _, style) in enumerate(counts):
+        upto = round(wide * sum(count for count, _, _ in counts[: index + 1]) / total)
+        line.append("█" * (upto - line.cell_len), style)
+    return line.append("░" * (wide - line.cell_len), "dim")
+
+
+def _numbers(each: Standing) -> Text:
+    told = [(f"{count} {word}", style) for count, word, style in _counts(each) if count]
+    return Text("  ").join(Text(*each) for each in told or [("nothing to judge", "dim")])
 
 
 def _worst(report: Report) -> Iterator[Text]:
@@ -145,8 +160,9 @@ def _unknown(report: Report) -> Iterator[Text]:
     if opened.unopened:
         first = opened.unopened[0]
         more = f" and {len(opened.unopened) - 1} more" if len(opened.unopened) > 1 else ""
-        where = visible(first.where, most=40)
-        told.append(f"{where} at {first.offset:#x}, {size(first.size_bytes)}{more}")
+        where = visible(first.where, most=40) or "the image"
+        why = f": {visible(first.why, most=200)}" if first.why else ""
+        told.append(f"{where} at {first.offset:#x}, {size(first.size_bytes)}{more}{why}")
     if opened.limits:
         named = ", ".join(f"{visible(one.limit)} = {one.most:g}" for one in opened.limits[:3])
         told.append(f"limit {named}")
@@ -163,7 +179,7 @@ def _after(report: Report, written: Sequence[Path]) -> Iterator[Text]:
     if not report.vulnerability_data:
         yield Text("Vulnerabilities: not looked for, no data", "yellow")
     else:
-        count = f"Vulnerabilities: {len(standing.affected(report))} open"
+        count = f"Vulnerabilities: {_open_vulnerabilities(report)}"
         age = (troubles, "yellow") if troubles else ("the data is fresh", "dim")
         yield Text.assemble(count, "; ", age)
     for note in report.notes[:1]:
@@ -173,6 +189,17 @@ def _after(report: Report, written: Sequence[Path]) -> Iterator[Text]:
         yield Text(f"Written: {visible(', '.join(map(str, written)))}", "dim")
     else:
         yield Text("The whole report: --out FOLDER, or --json", "dim")
+
+
+def _open_vulnerabilities(report: Report) -> str:
+    """Say how many are open, and never `0` where nothing could be looked up."""
+    found = len(standing.affected(report))
+    if not found and not report.model.components:
+        return "nothing to look up, no component was recognised"
+    return f"{found} open" + ("" if report.opened.complete else " in what was opened")
+
+
+def _steps(report: Report) -> Iterator[Text]:
     for told, command in list(standing.next_steps(report))[:2]:
         if command:
             yield Text.assemble(("→ ", "cyan"), told, " ", (command, "bold"))

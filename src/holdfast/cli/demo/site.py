@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from holdfast.audit.gate import GateError
+from holdfast.cli import gate
 from holdfast.cli.demo.device import Device, answers, python
 from holdfast.cli.demo.images import Recipe, build
 from holdfast.cli.demo.maker import GATEWAY, Draft, Maker
@@ -23,6 +25,7 @@ from holdfast.updates.release import Severity
 
 NAME = "Nordlicht Gateway"
 DEVICE = "gateway-0001"
+_AUDIT_TIMEOUT_S = 120
 _COMMAND_TIMEOUT_S = 60.0
 
 FACTORY = "1.0"
@@ -172,8 +175,12 @@ class Site:
         self.maker.found()
         return self.maker.release(self.draft(FACTORY))
 
-    def publish(self, folder: Path, *, offer: bool = False) -> None:
-        """Publish a release folder on the hub, as `holdfast release publish` does."""
+    def publish(self, folder: Path, *, offer: bool = False, wait: bool = False) -> None:
+        """Publish a release folder on the hub, as `holdfast release publish` does.
+
+        Raises:
+            GateError: With `wait`, the hub's audit says no.
+        """
         held = bundle.contents(folder)
         hub = Hub(self.hub_url, token=self.places.api_token.read_text().strip())
         for path, (size_bytes, sha256) in held.files().items():
@@ -185,7 +192,11 @@ class Site:
                 progress=lambda _: None,
             )
         files = {path: sha256 for path, (_, sha256) in held.files().items()}
-        hub.publish(bundle.metadata(folder), files, offer=offer)
+        answer = hub.publish(bundle.metadata(folder), files, offer=offer)
+        if wait:
+            judgement = gate.wait_for_hub(hub, answer["release"], wait_s=_AUDIT_TIMEOUT_S)
+            if not judgement["open"]:
+                raise GateError("; ".join(judgement["objections"]) or "the audit is not over")
 
     def _worker_ready(self) -> bool:
         # Whoever holds the lock has passed migration and start.

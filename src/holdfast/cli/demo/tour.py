@@ -7,13 +7,15 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from holdfast.audit.gate import GateError
 from holdfast.cli.demo.attacks import Attacks
 from holdfast.cli.demo.faults import FaultyNetwork
 from holdfast.cli.demo.looking import (
@@ -29,11 +31,13 @@ from holdfast.cli.demo.looking import (
 )
 from holdfast.cli.demo.maker import GATEWAY
 from holdfast.cli.demo.places import Places, Ports
+from holdfast.cli.demo.planted import plant
 from holdfast.cli.demo.report import Report, Step, must, until
 from holdfast.cli.demo.site import FIXES, NOTES, SEVERITIES, Site, free_port
 from holdfast.cli.demo.visitor import Visitor, links_in
 from holdfast.core.errors import HoldfastError
 from holdfast.core.process import run as run_program
+from holdfast.updates.release import Severity
 
 _ADDRESS = "ada@example.org"
 _COMMAND_TIMEOUT_S = 60.0
@@ -113,6 +117,7 @@ class _Tour:
             ("One click installs 1.1", self._click),
             ("1.1 is confirmed by the system that runs it", lambda s: self._confirmed(s, "1.1")),
             ("1.2 installs by itself in the owner's hours", self._by_itself),
+            ("An image with a back door is not signed, and not offered", self._backdoor),
             ("The device's processes stay small, each with its own user", self._processes),
         ]
 
@@ -240,6 +245,39 @@ class _Tour:
         count = len(self._mails_about("update 1.1 is there", "/o/u/"))
         must(count == 1, f"by now the owner got {count} mails about 1.1")
         step.saw("the owner got one mail about 1.1 up to now, not a second")
+
+    def _backdoor(self, step: Step) -> None:
+        image = self.site.places.maker / "planted.tar"
+        plant(image)
+        folder = image.with_name("planted")
+        notes = image.with_name("planted.md")
+        notes.write_text("A supplier asked for it.\n")
+        self._holdfast(
+            step,
+            "release", "build", "--profile", self.site.maker.profile(GATEWAY),
+            "--artifact", image, "--version", "1.2.1", "--changelog", notes,
+            "--severity", Severity.LOW, "--floor", "1.0", "--out", folder,
+        )  # fmt: skip
+        command: list[str | Path] = [
+            sys.executable, "-I", "-m", "holdfast.cli", "release", "sign", folder,
+            "--workshop", self.site.places.workshop,
+            "--key", self.site.maker.key_files(GATEWAY)[0],
+            "--passphrase-file", self.site.places.passphrase,
+        ]  # fmt: skip
+        done = run_program(command, timeout_s=_COMMAND_TIMEOUT_S, check=False, env=dict(os.environ))
+        said = done.stderr.decode()
+        must(done.exit_code == 1 and "bind-shell-absent" in said, f"it was signed: {said[-300:]}")
+        step.saw("the signer is told: bind-shell-absent, telnet-off and more; nothing is signed")
+        draft = replace(self.site.draft("1.2"), version="1.2.1", image=image)
+        # Whoever signs with tools of his own meets the hub's audit.
+        try:
+            self.site.publish(self.site.maker.release(draft), offer=True, wait=True)
+        except GateError as error:
+            step.saw(f"the hub says: {str(error)[:200]}")
+        else:
+            must(False, "the hub let it pass")  # noqa: FBT003 - that it passed is the failure
+        must(self.site.device.version() == "1.2", "the device runs something else than 1.2")
+        step.saw("no device was offered it")
 
     def _processes(self, step: Step) -> None:
         facts = self.site.device.facts()

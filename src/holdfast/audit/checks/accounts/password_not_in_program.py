@@ -1,7 +1,10 @@
 """No user or password is compiled into a program."""
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
+from holdfast.audit.errors import FormatError
 from holdfast.audit.image import Image
 from holdfast.audit.verdicts import About, Finding, Severity
 
@@ -21,6 +24,11 @@ _KINDS = {
     "hash-ldap": "a password hash",
     "hash-passwd-line": "a line of passwd with a DES hash",
 }
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_LAST_PART: Final = re.compile(
+    rb"\$[0-9a-z]{1,3}\$(?:[^$\s\0]{1,40}\$){0,2}([./A-Za-z0-9]{20,100})"
+)
+_DUMMY_LETTERS: Final = 2
 # Their own self-tests carry hashes of known words.
 _SELF_TESTS = (
     "libc.so",
@@ -43,12 +51,23 @@ def run(image: Image) -> Iterator[Finding]:
             continue
         if facts.elf.soname.startswith(_SELF_TESTS) or _implements(facts.elf.exports):
             continue
-        yield Finding(where=path, what=f"holds {_KINDS[hit.pattern]}", offset=hit.offset)
+        if not _is_dummy(image, path, hit.offset):
+            yield Finding(where=path, what=f"holds {_KINDS[hit.pattern]}", offset=hit.offset)
     for account in image.model.accounts:
         if "@" in account.where:
             yield Finding(
                 where=account.where, what=f"the program brings the account {account.name}"
             )
+
+
+def _is_dummy(image: Image, path: str, offset: int) -> bool:
+    """Tell whether it is a hash of nothing, as sshd compares with where there is no such user."""
+    try:
+        content = image.tree.read(path, _MOST_BYTES) or b""
+    except FormatError:
+        return False
+    match = _LAST_PART.match(content, offset, offset + 200)
+    return match is not None and len(set(match[1])) <= _DUMMY_LETTERS
 
 
 def _implements(exports: tuple[str, ...]) -> bool:

@@ -20,10 +20,13 @@ _WHEN = {
 def off(image: Image, *services: str) -> Iterator[Finding]:
     """Find listeners of services that no product starts unasked.
 
-    One that can only be started is no finding if the profile lets the owner switch it.
+    One that can only be started is no finding if the profile lets the owner switch it, and what
+    only this system itself can reach is none.
     """
     for listener in image.model.listeners:
         if listener.service not in services or listener.started is Started.NO:
+            continue
+        if listener.address == "loopback":
             continue
         if listener.started in RUNNING:
             yield found(image, listener)

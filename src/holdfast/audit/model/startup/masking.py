@@ -52,6 +52,8 @@ _JOINED: Final = frozenset({"-p", "-P", "-k"})
 """Switches whose secret may follow without a space."""
 _LAST: Final = frozenset({"wpa_passphrase", "mkpasswd", "cryptpw", "vncpasswd", "smbpasswd"})
 """Programs whose last argument is a secret; so it is of `htpasswd -b` and `openssl passwd`."""
+_USER_JOINED: Final = ("telnetd", "curl")
+"""Programs that take `-uUSER:PASSWORD`."""
 _BEFORE_PROGRAM = 4
 """So many words may stand before the program: `busybox`, `nice -n 5`."""
 _SECRET_VARIABLE = re.compile(rf"(?i)^(?:{_NAME}|pass)$")
@@ -83,7 +85,7 @@ def masked(words: Sequence[str], known: Iterable[str] = ()) -> str:
     hide = False
     for number, word in enumerate(words):
         before = words[number - 1] if number else ""
-        if (hide and not word.startswith("-")) or number == last:
+        if (hide and not word.startswith("-")) or number == last > 0:
             shown.append(HIDDEN)
             hide = False
             continue
@@ -117,22 +119,25 @@ def _secret_last(words: Sequence[str], programs: set[str]) -> int:
 
 
 def _one(word: str, before: str, program: str) -> str:
-    if program not in _OF_GROUPS:
-        if before in {"-u", "--user"} and (match := _PAIR.match(word)):
-            return f"{match[1]}:{HIDDEN}"
-        if word.startswith("--user=") and ":" in word:
-            return f"{word.partition(':')[0]}:{HIDDEN}"
-    if before == "-u" and program == "lftp" and "," in word:
-        return f"{word.partition(',')[0]},{HIDDEN}"
-    if word.startswith("-u") and (program.endswith("telnetd") or program == "curl") and ":" in word:
-        return f"{word.partition(':')[0]}:{HIDDEN}"
+    if (separator := _after_user(word, before, program)) and separator in word:
+        return f"{word.partition(separator)[0]}{separator}{HIDDEN}"
     if (match := _ASSIGNED.match(word)) is not None:
         return f"{match[1]}{match[2]}{HIDDEN}"
-    if word.startswith("pass:"):
-        return f"pass:{HIDDEN}"
-    if before == "-U" and "%" in word:
-        return f"{word.partition('%')[0]}%{HIDDEN}"
     return masked_text(word) if len(word) > _LEAST else word
+
+
+def _after_user(word: str, before: str, program: str) -> str:
+    """Tell what stands between a user and a password in this word; nothing if it holds neither."""
+    if before == "-U":
+        return "%"
+    if program == "lftp" and before == "-u":
+        return ","
+    if word.startswith("pass:") or (word.startswith("-u") and program.endswith(_USER_JOINED)):
+        return ":"
+    pair = before in {"-u", "--user"} and _PAIR.match(word) is not None
+    if program not in _OF_GROUPS and (pair or word.startswith("--user=")):
+        return ":"
+    return ""
 
 
 def masked_text(text: str) -> str:

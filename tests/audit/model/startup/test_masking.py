@@ -1,0 +1,69 @@
+"""Command lines as they stand in a report: without what was secret in them, with all the rest."""
+
+import shlex
+
+import pytest
+
+from holdfast.audit.model.startup.masking import masked, masked_text
+
+SECRET = "Sesame-42"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"curl -H 'Authorization: Bearer {SECRET}' https://x.example",
+        f"wget --header='X-Api-Key: {SECRET}' https://x.example",
+        f"curl -uadmin:{SECRET} https://x.example",
+        f"curl --user=admin:{SECRET} https://x.example",
+        f'curl -d \'{{"user": "a", "password": "{SECRET}"}}\' https://x.example',
+        f"wpa_passphrase home {SECRET}",
+        f"wpa_cli -i wlan0 set_network 0 wep_key0 {SECRET}",
+        f"iwconfig ath0 key {SECRET}",
+        f"uci set wireless.@wifi-iface[0].key={SECRET}",
+        f"mosquitto_pub -u u -P {SECRET} -t x",
+        f"mysql -uroot -p{SECRET}",
+        f"busybox ftpget -u user -p {SECRET} host a b",
+        f"sshpass -p{SECRET} ssh host",
+        f"openssl enc -d -aes-256-cbc -k {SECRET} -in a -out b",
+        f"openssl aes-128-cbc -K {SECRET} -iv 00",
+        f"openssl passwd -1 {SECRET}",
+        f"htpasswd -cb /etc/htpasswd admin {SECRET}",
+        f"usermod -p '$6$abcdefgh${SECRET}abcdefgh' root",
+        f"echo '$1$abcdefgh${SECRET}abcdefgh'",
+        f"nice -n 5 unzip -P {SECRET} firmware.zip",
+        f"7z x -p{SECRET} firmware.7z",
+        f"lftp -u user,{SECRET} host",
+        f"prog --api-key {SECRET}",
+        f"prog --auth_key={SECRET}",
+        f"wg set wg0 private-key {SECRET}",
+    ],
+)
+def test_secret_is_hidden(line: str) -> None:
+    shown = masked(shlex.split(line))
+    assert SECRET not in shown
+    assert "***" in shown
+    assert shown.startswith(line.partition(" ")[0])  # the program is what the reader looks for
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mkdir -p /var/run",
+        "dropbear -p 22 -P /var/run/dropbear.pid -K 300",
+        "nc -l -p 4444 -e /bin/sh",
+        "htpasswd /etc/htpasswd admin",
+        "wpa_supplicant -i wlan0 -c /etc/wpa.conf -P /var/run/wpa.pid",
+        "start-stop-daemon -S -u www:www -x /usr/sbin/httpd",
+        "mysqld --user=mysql -P 3306",
+        "wpa_passphrase",
+        "chat ATZ",
+        "curl -u admin https://x.example",
+    ],
+)
+def test_nothing_else_is(line: str) -> None:
+    assert masked(shlex.split(line)) == line
+
+
+def test_hash_in_a_piece_of_source_is_hidden() -> None:
+    assert masked_text('[ "$x" = "$5$salt$abcdefghijkl" ]') == '[ "$x" = "***" ]'
