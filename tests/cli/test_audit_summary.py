@@ -68,7 +68,7 @@ def test_it_says_what_matters() -> None:
         "telnet-off",
         "CVE-2017-14491 (dnsmasq 2.45), CVE-2016-5195 (linux 2.6.36)",
         "update-verified, storage-encrypted",
-        "image@0x0 at 0x3e0000, 128.0 KiB; limit depth = 10",
+        "limit depth = 10; image@0x0 at 0x3e0000, 128.0 KiB",
         "Landlock is not in this kernel",
         "454 days old",
         "holdfast explain backdoor-published-absent",
@@ -77,11 +77,11 @@ def test_it_says_what_matters() -> None:
         assert words in shown, words
 
 
-@pytest.mark.parametrize("columns", [COLUMNS, 70, 60, 20])
+@pytest.mark.parametrize("columns", [COLUMNS, 70, 60, 50])
 def test_bars_give_way_to_numbers(columns: int) -> None:
     made = [line.plain for line in lines(sample(), columns=columns)]
-    assert any("6 fail  1 hold  1 n/a" in line for line in made) is (columns > len("5 Little"))
-    assert any("█" in line for line in made) is (columns >= COLUMNS)
+    assert any("6 fail  1 hold  1 n/a" in line for line in made)
+    assert any("█" in line for line in made) is (columns > 50)
 
 
 def test_a_command_is_never_cut() -> None:

@@ -319,7 +319,11 @@ def test_looking_at_the_configuration_is_no_start() -> None:
 def test_what_is_started_as_a_client_does_not_lie_there() -> None:
     rcs = "#!/bin/sh\nntpd -p time.example\n"
     machine = Machine(
-        {"bin/busybox": BUSYBOX, "etc/inittab": "::sysinit:/etc/init.d/rcS\n", "etc/init.d/rcS": rcs},
+        {
+            "bin/busybox": BUSYBOX,
+            "etc/inittab": "::sysinit:/etc/init.d/rcS\n",
+            "etc/init.d/rcS": rcs,
+        },
         {"sbin/init": "../bin/busybox", "usr/sbin/ntpd": "../../bin/busybox"},
     )
     assert machine.listeners == []

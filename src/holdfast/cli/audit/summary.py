@@ -87,8 +87,8 @@ def _recommendations(found: Sequence[Standing], columns: int) -> Iterator[Text]:
     left = columns - _TITLE - max((each.cell_len for each in counts), default=0) - len("  ")
     bar = min(_BAR, left) if left >= _LEAST_BAR else 0
     for each, told in zip(found, counts, strict=True):
-        drawn = [_bar(each, bar), "  "] if bar else []
-        yield Text.assemble(f"{each.recommendation} {each.title:<{_TITLE - 2}}", *drawn, told)
+        drawn = _bar(each, bar).append("  ") if bar else Text()
+        yield Text.assemble(f"{each.recommendation} {each.title:<{_TITLE - 2}}", drawn, told)
 
 
 def _counts(each: Standing) -> tuple[tuple[int, str, str], ...]:
@@ -157,15 +157,15 @@ def _unknown(report: Report) -> Iterator[Text]:
         more = f" and {len(undecided) - 4} more" if len(undecided) > 4 else ""  # noqa: PLR2004 - as above
         yield Text.assemble(("Undecided: ", "yellow"), named, more)
     told = []
+    if opened.limits:
+        named = ", ".join(f"{visible(one.limit)} = {one.most:g}" for one in opened.limits[:3])
+        told.append(f"limit {named}")
     if opened.unopened:
         first = opened.unopened[0]
         more = f" and {len(opened.unopened) - 1} more" if len(opened.unopened) > 1 else ""
         where = visible(first.where, most=40) or "the image"
         why = f": {visible(first.why, most=200)}" if first.why else ""
         told.append(f"{where} at {first.offset:#x}, {size(first.size_bytes)}{more}{why}")
-    if opened.limits:
-        named = ", ".join(f"{visible(one.limit)} = {one.most:g}" for one in opened.limits[:3])
-        told.append(f"limit {named}")
     if told or not opened.complete:
         yield Text.assemble(("Not opened: ", "yellow"), "; ".join(told) or "not everything was")
     if opened.walls_missing:
