@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import re
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +34,21 @@ def chromium(need: Callable[[str], str]) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=need("chromium"), args=CHROMIUM)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def start_worker() -> Iterator[Callable[[str], object]]:
+    """Start a worker of a hub; it does not outlive the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(config: str) -> None:
+        command = [sys.executable, "-c", "from holdfast.cli import main; main()", "hub", "worker"]
+        started.append(subprocess.Popen([*command, "--config", config]))
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(30)
 
 
 class Watcher:
@@ -207,6 +224,26 @@ class Visit:
         page.get_by_role("link", name=re.compile("1.1")).first.click()
         camera.take(page, "13-release")
 
+    def audit(self, worker: Callable[[str], object]) -> None:
+        """See the hub's audit wait, run and say no; waive it."""
+        page, camera = self.page, self.camera
+        assert "waits for its audit" in page.inner_text("main")
+        camera.take(page, "13a-audit-waits")
+        worker(str(self.hub.config))
+        # The page comes again by itself.
+        page.wait_for_selector("text=failed its audit", timeout=60_000)
+        assert "not everything could be opened" in page.inner_text("main")
+        camera.take(page, "13b-audit-refuses")
+        page.get_by_role("link", name="Whole report").click()
+        page.wait_for_selector("h1")
+        camera.take(page, "13c-report")
+        page.go_back()
+        page.get_by_text("Let it pass all the same").click()
+        page.locator("details").get_by_label("Reason").fill("It is no image but a test.")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=ada let it pass")
+        camera.take(page, "13d-audit-waived")
+
     def withdraw(self) -> None:
         page, camera = self.page, self.camera
         by_keyboard(page, "Offer to all devices of this product")
@@ -232,6 +269,7 @@ def test_the_whole_way(
     start_hub: Callable[[], Hub],
     chromium: Browser,
     make_maker: Callable[[bytes], Maker],
+    start_worker: Callable[[str], object],
     tmp_path: Path,
     size: str,
     scheme: Literal["light", "dark"],
@@ -249,6 +287,7 @@ def test_the_whole_way(
     visit.add_product()
     visit.publish(make_maker)
     visit.look_round()
+    visit.audit(start_worker)
     visit.withdraw()
     assert not watcher.complaints
     assert not watcher.foreign

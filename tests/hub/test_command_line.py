@@ -8,8 +8,10 @@ import select
 import shlex
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +177,9 @@ def make_keys(story: Story) -> None:
     story.run(PUBLISH)
 
 
+WAIVED = '--waive "Nothing but bytes stands in this image." --by "Ada Lovelace"'
+
+
 def release(story: Story, version: str, signers: list[Path], run: Callable[..., str]) -> None:
     """The three steps of the other page."""
     run(
@@ -189,7 +194,10 @@ def release(story: Story, version: str, signers: list[Path], run: Callable[..., 
         " --key workshop/keys/home-gateway-0123456789ab.key.json"
     )
     renamed = sign.replace("release-1.1", f"release-{version}")
-    shown = run(sign, key=signers[0]) if version == "1.1" else story.also(renamed, key=signers[0])
+    if version == "1.1":
+        # Nothing but bytes stands in this image: the audit holds it back until somebody answers.
+        assert "audit-gate" in run(sign, key=signers[0], code=1)
+    shown = story.also(f"{renamed} {WAIVED}", key=signers[0])
     assert "home-gateway" in shown
     assert "1 of 1 signatures" in shown
     for signer in signers[1:]:
@@ -227,28 +235,43 @@ def rotate(story: Story) -> None:
     story.run(PUBLISH)
 
 
+@contextmanager
+def working(story: Story) -> Iterator[None]:
+    """The hub's worker, which audits what is published."""
+    command = [story.program, "hub", "worker", "--config", str(story.hub.config)]
+    with (story.folder / "worker.log").open("ab") as log:
+        worker = subprocess.Popen(command, cwd=story.folder, stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(60)
+
+
 def test_every_command_of_the_pages_runs_as_written(
     story: Story, start_hub: Callable[[], Hub], tmp_path: Path
 ) -> None:
-    make_keys(story)
-    signers = [story.key("home-gateway", number) for number in range(2)]
-    release(story, "1.1", signers, story.run)
-    assert story.also("holdfast keys status --workshop workshop")
-    story.run("holdfast keys status --workshop workshop")
-    renew = "holdfast keys sign --workshop workshop --role targets --renew --key FILE"
-    story.run(renew, key=story.key("targets", 1))
-    rotate(story)
-    (first, second) = (each["keyid"][:12] for each in story.status()["home-gateway"]["signers"])
-    able = [story.key(f"home-gateway-{keyid}") for keyid in (first, second)]
-    release(story, "1.2", able[:1], story.also)
-    done = list(trail(tmp_path))
-    assert done.count("release.published") == 2
-    assert done.count("repository.trusted") == 1
-    assert done.count("repository.changed") >= 2
+    with working(story):
+        make_keys(story)
+        signers = [story.key("home-gateway", number) for number in range(2)]
+        release(story, "1.1", signers, story.run)
+        assert story.also("holdfast keys status --workshop workshop")
+        story.run("holdfast keys status --workshop workshop")
+        renew = "holdfast keys sign --workshop workshop --role targets --renew --key FILE"
+        story.run(renew, key=story.key("targets", 1))
+        rotate(story)
+        (first, second) = (each["keyid"][:12] for each in story.status()["home-gateway"]["signers"])
+        able = [story.key(f"home-gateway-{keyid}") for keyid in (first, second)]
+        release(story, "1.2", able[:1], story.also)
+        done = list(trail(tmp_path))
+        assert done.count("release.published") == 2
+        assert done.count("repository.trusted") == 1
+        assert done.count("repository.changed") >= 2
     story.hub.stop()
     (tmp_path / "state").rename(tmp_path / "stolen")
     story.hub = start_hub()
-    replace_hub(story)
+    with working(story):
+        replace_hub(story)
     assert list(trail(tmp_path)).count("release.published") == 1
     assert not story.to_run, f"nobody ran: {story.to_run}"
 

@@ -359,6 +359,7 @@ class _Judging:
         if not has_root:
             self._notes.append(_NO_ROOT)
         roots: list[Root] = []
+        others = tuple(f":{name}/" for name in self._trees if name)
         for number, (name, tree) in enumerate(self._trees.items()):
             model = models[name]
             missing = "" if name or has_root else _NO_ROOT
@@ -375,7 +376,7 @@ class _Judging:
                 opened=self._opened,
                 now=self._settings.now,
                 profile=self._settings.profile,
-                vulnerabilities=tuple(_inside(found, prefix)),
+                vulnerabilities=tuple(_inside(found, prefix, others)),
                 vulnerability_data=ages,
                 identity=self._identity,
                 baseline=None if name else self._settings.baseline,
@@ -456,11 +457,12 @@ def _matched(
         yield replace(match, where=f":{name}/{match.where}") if name and match.where else match
 
 
-def _inside(found: tuple[Match, ...], prefix: str) -> Iterator[Match]:
+def _inside(found: tuple[Match, ...], prefix: str, others: tuple[str, ...]) -> Iterator[Match]:
     """Give the vulnerabilities of one root, with places as that root has them."""
     for match in found:
         if not prefix:
-            yield match
+            if not match.where.startswith(others):
+                yield match
         elif match.where.startswith(prefix):
             yield replace(match, where=match.where.removeprefix(prefix))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from holdfast.audit.errors import AuditError
-from holdfast.audit.report.shapes import LimitHit, Report
+from holdfast.audit.report.shapes import Report
 from holdfast.audit.report.texts import visible
 from holdfast.audit.verdicts import Verdict
 
@@ -31,13 +31,9 @@ def objections(report: Report) -> tuple[str, ...]:
     """
     said = [f"{each.rule}: {each.title}" for each in report.checks if each.verdict is Verdict.FAIL]
     if not report.opened.complete:
-        pieces = (*report.opened.unopened[:_PIECES_NAMED], *report.opened.limits[:1])
-        named = [
-            f"limit {one.limit} was reached"
-            if isinstance(one, LimitHit)
-            else f"{visible(one.where, most=60)}: {visible(one.why, most=120)}"
-            for one in pieces
-        ]
+        pieces = report.opened.unopened[:_PIECES_NAMED]
+        named = [f"limit {one.limit} was reached" for one in report.opened.limits[:1]]
+        named += [f"{visible(one.where, most=60)}: {visible(one.why, most=120)}" for one in pieces]
         said.append("not everything could be opened: " + "; ".join(named))
     return tuple(visible(line)[:LONGEST_LINE] for line in said)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from holdfast.audit.model.shapes import Model
+from holdfast.audit.model.shapes import Kernel, Model
 
 
 def without_copies(model: Model, digests: Mapping[str, str], main: Mapping[str, str]) -> Model:
@@ -22,4 +22,7 @@ def without_copies(model: Model, digests: Mapping[str, str], main: Mapping[str, 
         return digests.get(place.partition("@")[0]) in known
 
     own = tuple(one for one in model.components if not (one.where and all(map(is_copy, one.where))))
-    return replace(model, components=own)
+    kernel = model.kernel
+    if not kernel.banner and kernel.where and all(map(is_copy, kernel.where)):
+        kernel = Kernel()  # only modules, of the kernel that the main root tells of
+    return replace(model, components=own, kernel=kernel)

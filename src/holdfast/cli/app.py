@@ -1,7 +1,10 @@
 """Entry point: finds the subcommand, shows errors the same way everywhere."""
 
 import importlib
+import os
 import sys
+import traceback
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -82,12 +85,45 @@ def show_error(error: HoldfastError) -> None:
 
 
 def main() -> None:
-    """Run the command line; the exit code says how it went."""
+    """Run the command line; the exit code says how it went.
+
+    Whatever nobody foresaw ends with 3: the 1 of Python would say that something was found.
+    """
+    _open_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # a full disk is noticed here, and not after the exit code is given
     except HoldfastError as error:
         show_error(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except BrokenPipeError:  # who reads has seen enough; never 0, which would call an image fine
+        _drop_output()
+        sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        failure = HoldfastError(f"{place}{error.strerror or error}")
+        show_error(failure)
+        _drop_output()
+        sys.exit(failure.exit_code)
+    except Exception:  # noqa: BLE001 - this is the handler of the command line
+        traceback.print_exc()
+        show_error(HoldfastError("this is a fault of Holdfast itself; please report it"))
+        sys.exit(HoldfastError.exit_code)
+
+
+def _open_streams() -> None:
+    """Open what the caller closed: else the next file would get the number of standard error."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Let the interpreter end quietly when what is left for standard output cannot be written."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

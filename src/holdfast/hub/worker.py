@@ -8,8 +8,8 @@ One process per database, which `holdfast hub worker` sees to with a lock. Four 
   back end of django-tasks, and so is the worker that claims and runs the jobs; it is started when
   a job is due and ends when none is left, instead of taking the database's write lock every
   second to look.
-- Audits: a thread for the same kind of queue. The image is opened by a process of its own behind
-  walls; this thread waits for it and writes down how far it is.
+- Audits: a thread looks which release waits for its audit. The image is opened by a process of its
+  own behind walls; this thread waits for it and writes down how far it is.
 - Care: every hour, and at the start, the thread for upkeep signs the timestamp afresh, erases
   addresses that nobody confirmed, and deletes what was handled long ago.
 
@@ -122,7 +122,7 @@ def recover(hub: HubConfig) -> None:
     running = DBTaskResult.objects.filter(status=TaskResultStatus.RUNNING)
     running.update(status=TaskResultStatus.FAILED, finished_at=now())
     waiting = DBTaskResult.objects.filter(status=TaskResultStatus.READY)
-    waiting.filter(queue_name__in=(jobs.QUEUE, audits.QUEUE)).delete()
+    waiting.filter(queue_name=jobs.QUEUE).delete()
     delivery.recover(repeatable=post is not None and post.repeatable, queue=jobs.enqueue)
     audits.recover()
 
@@ -155,34 +155,25 @@ def _patient() -> Iterator[None]:
 
 def send_mails(stopping: threading.Event) -> None:
     """Run the jobs of the mail queue as they become due."""
-    _run_queue(jobs.QUEUE, stopping)
-
-
-def judge_images(stopping: threading.Event) -> None:
-    """Run the audits of releases as they are asked for, one at a time: each may take a while."""
-    _run_queue(audits.QUEUE, stopping)
-
-
-def _run_queue(queue: str, stopping: threading.Event) -> None:
-    name = f"{queue}-{get_random_string(16)}"
+    name = f"mails-{get_random_string(16)}"
     while not stopping.is_set():
         busy = False
         with _patient():
-            busy = _due(queue).exists()
+            busy = _due().exists()
             if busy:
-                # One job at a time, so that a signal is obeyed between two of them.
-                _run_one(queue, name)
+                # One job at a time, so that a signal is obeyed between two mails.
+                _run_one(name)
         if not busy:
             stopping.wait(LOOK_EVERY_S)
 
 
-def _due(queue: str) -> "QuerySet[DBTaskResult[..., object]]":
-    return DBTaskResult.objects.ready().filter(queue_name=queue)
+def _due() -> "QuerySet[DBTaskResult[..., object]]":
+    return DBTaskResult.objects.ready().filter(queue_name=jobs.QUEUE)
 
 
-def _run_one(queue: str, name: str) -> None:
+def _run_one(name: str) -> None:
     Worker(
-        queue_names=[queue],
+        queue_names=[jobs.QUEUE],
         interval=0,
         batch=True,
         backend_name="default",
@@ -191,6 +182,16 @@ def _run_one(queue: str, name: str) -> None:
         worker_id=name,
         excluded_queue_names=[],
     ).run()
+
+
+def judge_images(stopping: threading.Event) -> None:
+    """Audit the releases that wait for it, one at a time: each may take a while."""
+    while not stopping.is_set():
+        busy = False
+        with _patient():
+            busy = audits.judge_next(wanted=lambda: not stopping.is_set())
+        if not busy:
+            stopping.wait(LOOK_EVERY_S)
 
 
 def take_care(stopping: threading.Event) -> None:
@@ -224,7 +225,7 @@ def refresh(hub: HubConfig) -> None:
 def tidy() -> None:
     """Erase addresses that nobody confirmed, and delete what was handled long ago."""
     owners.forget_unconfirmed()
-    delivery.sweep(idle=not _due(jobs.QUEUE).exists(), queue=jobs.enqueue)
+    delivery.sweep(idle=not _due().exists(), queue=jobs.enqueue)
     oldest_ms = to_ms(now() - KEPT)
     Event.objects.filter(handled_ms__lt=oldest_ms).delete()
     newest = Change.objects.aggregate(newest=Max("seq"))["newest"] or 0

@@ -170,7 +170,7 @@ def sign(
         WorkshopError: Something else waits for signatures first.
     """
     held = contents(folder)
-    if judged not in {None, held}:
+    if judged is not None and judged != held:
         raise changed(_SAYS)
     product = held.release.product
     if key.public.role != product:

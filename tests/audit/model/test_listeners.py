@@ -300,13 +300,16 @@ def test_any_configuration_is_read(name: str, text: str) -> None:
     ],
 )
 def test_an_interpreter_listens_if_its_script_does(script: str, service: str | None) -> None:
-    machine = busybox(
-        "/usr/bin/worker\n/usr/bin/python3 /opt/worker.py",
-        **{
+    machine = Machine(
+        {
+            "bin/busybox": BUSYBOX,
+            "etc/inittab": "::sysinit:/etc/init.d/rcS\n",
+            "etc/init.d/rcS": "#!/bin/sh\n/usr/bin/worker\n/usr/bin/python3 /opt/worker.py\n",
             "usr/bin/python3": SERVER,
             "usr/bin/worker": f"#!/usr/bin/python3\n{script}",
             "opt/worker.py": script,
         },
+        {"sbin/init": "../bin/busybox", "bin/sh": "busybox"},
     )
     assert {one.service for one in machine.listeners} == ({service} if service else set())
 
@@ -327,3 +330,22 @@ def test_what_is_started_as_a_client_does_not_lie_there() -> None:
         {"sbin/init": "../bin/busybox", "usr/sbin/ntpd": "../../bin/busybox"},
     )
     assert machine.listeners == []
+
+
+def test_what_may_never_run_changes_nothing_that_others_read() -> None:
+    tool = "#!/bin/sh\necho 'agentaddress udp:0.0.0.0:161' > /etc/snmp/snmpd.conf\nsnmpd\n"
+    machine = busybox(
+        "snmpd -f",
+        programs="usr/sbin/snmpd",
+        **{"etc/snmp/snmpd.conf": "agentaddress 127.0.0.1\n", "usr/bin/make-user": tool},
+    )
+    assert {one.address for one in machine.listeners if one.started is Started.BOOT} == {"loopback"}
+
+
+def test_what_is_appended_comes_after_what_was_there() -> None:
+    machine = busybox(
+        "echo 'rwuser x' >> /etc/snmp/snmpd.conf\nsnmpd -f",
+        programs="usr/sbin/snmpd",
+        **{"etc/snmp/snmpd.conf": "agentaddress 127.0.0.1\n"},
+    )
+    assert machine.listener("snmp").address == "loopback"

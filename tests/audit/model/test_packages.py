@@ -88,6 +88,7 @@ def test_dpkg_and_what_its_change_log_says_is_fixed() -> None:
     assert package.where == "var/lib/dpkg/status:5"
     assert package.files == ("usr", "usr/lib/libssl.so.3")
     assert package.fixed == ("CVE-2023-5363",)
+    assert package.built == "3.0.11-1"
 
 
 def test_dpkg_without_dpkg() -> None:

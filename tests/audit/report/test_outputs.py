@@ -103,3 +103,13 @@ def test_other_failures_name_the_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match=os.strerror(errno.ENOTDIR)):
         outputs.make_folder(tmp_path / "file/below")
+
+
+def test_what_is_read_is_never_replaced(tmp_path: Path) -> None:
+    image = tmp_path / "firmware.bin"
+    image.write_bytes(b"image")
+    (tmp_path / "link").symlink_to(image)
+    for place in (image, tmp_path / "link"):
+        with pytest.raises(OutputError, match="the audit reads it"):
+            prepare({"html": place}, read=[tmp_path / "absent", image])
+    prepare({"html": tmp_path / "page.html"}, read=[image])

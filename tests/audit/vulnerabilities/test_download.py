@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -374,6 +375,23 @@ def test_one_publisher_less_does_not_spoil_the_others(
     assert isinstance(result.exception, DownloadError)
     with Database(base) as database:
         assert [one.source for one in database.ages()] == ["kev"]
+
+
+def test_who_does_not_answer_is_asked_and_told_once(authority: Authority, tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        place = f"https://127.0.0.1:{closed.getsockname()[1]}"
+        config = settings(tmp_path, authority, Source(name="nvd", address=f"{place}/{{year}}.gz"))
+        words = ["update", "--db", str(tmp_path / "base.sqlite"), "--config", str(config)]
+        result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, DownloadError)
+    assert result.output.count("cannot be reached") == 1
+
+
+def test_an_unknown_source_is_named(tmp_path: Path) -> None:
+    words = ["update", "--db", str(tmp_path / "base.sqlite"), "--only", "kev", "--only", "nvdd"]
+    result = CliRunner().invoke(app, words)
+    assert str(result.exception).startswith("no source is called nvdd; there are kev, ")
 
 
 def test_a_page_instead_of_data_leaves_everything(

@@ -383,6 +383,19 @@ def test_osv_of_a_distribution(opened: Opened) -> None:
         assert matches(make.model(package("3.0.11-1~deb12u1", "11")), database) == ()
 
 
+def test_the_version_of_the_source_counts_where_it_is_another(opened: Opened) -> None:
+    fixes = {"packages": {"samba": {"2:4.13.2+dfsg-1": ["CVE-2024-1000"]}}}
+    purl = "pkg:deb/debian/libldb2@2:2.6.2%2Bsamba4.{0}?upstream=samba%402:4.{0}&distro=debian-12"
+
+    def package(minor: str) -> Component:
+        return Component(name="samba", version=f"4.{minor}", purl=purl.format(minor), how="package")
+
+    with opened(fixes) as database:
+        assert matches(make.model(package("17.12")), database) == ()
+        old = matches(make.model(package("12.5")), database)
+        assert states(old) == {"CVE-2024-1000": "affected"}
+
+
 def test_osv_without_a_cve_keeps_its_own_id(opened: Opened) -> None:
     record = {
         "id": "GHSA-aaaa-bbbb-cccc",

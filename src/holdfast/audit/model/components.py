@@ -234,6 +234,8 @@ def _purl(name: str, version: str, package: Package | None, system: str) -> str:
         namespace=namespace or None,
         name=package.name,
         version=package.version,
+        # Debian speaks of versions of the source: libldb2 2.6.2 is made of samba 4.17.12.
+        qualifiers={"upstream": f"{package.source}@{package.built}"} if package.built else None,
     ).to_string()
 
 

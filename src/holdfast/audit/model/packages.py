@@ -34,6 +34,7 @@ class Package:
         name: Of the package.
         version: As the database writes it, with epoch, revision and patches.
         source: What it was built from; its name if the database does not tell.
+        built: Version of that source where it counts otherwise than the package, else "".
         upstream: Version as the makers of the software count.
         where: Place that says so, `path:line` where the database has lines.
         licence: As written.
@@ -50,6 +51,7 @@ class Package:
     licence: str = ""
     files: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
+    built: str = ""
 
 
 def packages_of(tree: Tree) -> tuple[Package, ...]:
@@ -162,6 +164,7 @@ def _dpkg(tree: Tree) -> Iterator[Package]:
                 where=f"{path}:{line}",
                 files=_dpkg_files(tree, name, fields.get("architecture", "")),
                 fixed=changes[source],
+                built=built if built != version else "",
             )
 
 

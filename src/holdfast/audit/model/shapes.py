@@ -50,12 +50,14 @@ class StartUp:
         steps: Nodes; ids are their indices.
         edges: Pairs of ids, who starts whom.
         unresolved: Commands whose program is not in the image, `path:line word`.
+        cut: Why a part of start-up is not in the graph; what is absent there is not known to be.
     """
 
     init: str
     steps: tuple[Step, ...] = ()
     edges: tuple[tuple[int, int], ...] = ()
     unresolved: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
 
 
 class Password(StrEnum):

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -62,8 +63,12 @@ def in_folder(folder: Path) -> dict[str, Path]:
     return {name: folder / form.file for name, form in FORMS.items()}
 
 
-def prepare(places: Mapping[str, Path]) -> None:
+def prepare(places: Mapping[str, Path], read: Iterable[Path] = ()) -> None:
     """Refuse what could not be written, before the work begins rather than after it.
+
+    Args:
+        places: By the name of the option.
+        read: Files that the audit reads, which no report may replace.
 
     Raises:
         OutputError: A place is no plain file, its folder is missing or closed, or it is used twice.
@@ -74,6 +79,7 @@ def prepare(places: Mapping[str, Path]) -> None:
         try:
             whole = place.parent.resolve(strict=True) / place.name
             _must_be_plain(place)
+            _must_be_another(place, read)
             can_write = os.access(place.parent, os.W_OK | os.X_OK)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -95,6 +101,13 @@ def _must_be_plain(place: Path) -> None:
         raise ValueError("it is a folder")
     if not stat.S_ISREG(mode):
         raise ValueError("it is no plain file")
+
+
+def _must_be_another(place: Path, read: Iterable[Path]) -> None:
+    for each in read:
+        with suppress(FileNotFoundError):
+            if place.samefile(each):
+                raise ValueError("the audit reads it")
 
 
 def make_folder(folder: Path) -> None:

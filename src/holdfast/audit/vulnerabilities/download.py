@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from holdfast import __version__
-from holdfast.audit.vulnerabilities.errors import DownloadError
+from holdfast.audit.vulnerabilities.errors import DownloadError, UnreachableError
 from holdfast.audit.vulnerabilities.settings import Source
 from holdfast.core.files import CHUNK_BYTES, full_disk_named, write_whole
 
@@ -176,9 +176,7 @@ class Downloads:
             except OSError as error:
                 if error.errno is not None and error.strerror and error.filename:
                     raise  # of the disk, not of the network
-                raise DownloadError(
-                    f"{_host(address)} cannot be reached: {error.strerror or error}"
-                ) from error
+                raise UnreachableError(_host(address), error.strerror or str(error)) from error
             finally:
                 link.close()
             return

@@ -62,3 +62,11 @@ class DownloadError(AuditError):
     hint = (
         "Without a network, fetch the files elsewhere and give them to `holdfast audit db import`."
     )
+
+
+class UnreachableError(DownloadError):
+    """Nobody answers at the address of a publisher: asking for his other files is in vain."""
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(f"{host} cannot be reached: {why}")
+        self.host = host

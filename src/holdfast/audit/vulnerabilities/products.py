@@ -211,7 +211,8 @@ def package_of(component: Component, system: "Package | None" = None) -> Package
     names = [component.name, _SOURCE_PACKAGES.get(canonical(component.name), "")]
     if url is not None and url.type in {"deb", "apk", "rpm", "opkg", "ipk", *_ECOSYSTEMS}:
         qualifiers = url.qualifiers if isinstance(url.qualifiers, dict) else {}
-        names += [url.name, qualifiers.get("upstream", ""), qualifiers.get("source", "")]
+        source, _, built = qualifiers.get("upstream", "").partition("@")
+        names += [url.name, source, qualifiers.get("source", "")]
         distribution = _ECOSYSTEMS.get(url.type) or (url.namespace or "").lower()
         release = release_of(distribution, qualifiers.get("distro", "").rpartition("-")[2])
         if not release and system is not None and system.distribution == distribution:
@@ -221,7 +222,7 @@ def package_of(component: Component, system: "Package | None" = None) -> Package
             distribution=distribution,
             release=release,
             names=_distinct(names),
-            version=url.version or component.version,
+            version=built or url.version or component.version,
         )
     if system is not None and component.package:
         name, _, version = component.package.rpartition(" ")

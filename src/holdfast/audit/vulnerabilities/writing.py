@@ -279,11 +279,17 @@ def alone(path: Path) -> Iterator[None]:
 
     Raises:
         BusyError: Another one does so.
+        DatabaseError: Its folder is closed to us, or cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(
-        path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(
+            path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        failure = DatabaseError(f"{path} cannot be written: {error.filename}: {error.strerror}")
+        failure.hint = "Name a place that you may write to with --db."
+        raise failure from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -67,7 +67,8 @@ def one(path: Path, terms: Terms, shown: Shown) -> int:
     if shown.folder is not None:
         outputs.make_folder(shown.folder)
         places = outputs.in_folder(shown.folder) | places
-    outputs.prepare(places)
+    database = terms.settings.database
+    outputs.prepare(places, read=[path, database] if database else [path])
     with _progress() as bars:
         task = bars.add_task(_label(path, terms), total=1.0, stage="") if bars else None
 

@@ -137,9 +137,10 @@ def lines(found: Comparison, *, most: int = 0) -> Iterator[Text]:
         "Files",
         [
             *_signed(
-                (one.path for one in found.files.added), (one.path for one in found.files.removed)
+                (one.path or "/" for one in found.files.added),
+                (one.path or "/" for one in found.files.removed),
             ),
-            *(("~", f"{one.name}: {', '.join(one.what)}") for one in found.files.changed),
+            *(("~", f"{one.name or '/'}: {', '.join(one.what)}") for one in found.files.changed),
         ],
         most,
     )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -19,7 +20,12 @@ from holdfast.audit.vulnerabilities import settings as configured
 from holdfast.audit.vulnerabilities.ages import Freshness, freshness
 from holdfast.audit.vulnerabilities.database import Database, default_path
 from holdfast.audit.vulnerabilities.download import Downloads, Fetched, addresses
-from holdfast.audit.vulnerabilities.errors import DataError, DownloadError, UnsignedError
+from holdfast.audit.vulnerabilities.errors import (
+    DataError,
+    DownloadError,
+    UnreachableError,
+    UnsignedError,
+)
 from holdfast.audit.vulnerabilities.forms.detection import Intake
 from holdfast.audit.vulnerabilities.schema import verify
 from holdfast.audit.vulnerabilities.settings import Settings, Source
@@ -94,14 +100,17 @@ def update(
     if settings.signed is not None:
         _update_signed(path, settings, downloads)
     else:
+        known = [source.name for source in settings.source]
+        if unknown := sorted(set(only or ()).difference(known)):
+            raise UsageError(
+                f"no source is called {', '.join(unknown)}; there are {', '.join(known)}"
+            )
         wanted = [
             each
             for source in settings.source
             if not only or source.name in only
             for each in addresses(source, now().year)
         ]
-        if not wanted:
-            raise UsageError("no source of that name is in the settings")
         _update_from(wanted, path, downloads)
     _show_status(path, as_json=as_json)
 
@@ -190,12 +199,17 @@ def _update_from(wanted: list[Source], path: Path, downloads: Downloads) -> None
     """Fetch everything first, then take in what changed, so that a fault leaves all as it was."""
     changed: list[tuple[Source, Path]] = []
     failed: list[DownloadError] = []
+    away: set[str] = set()
     with _progress() as bar:
         for source in wanted:
+            if urlsplit(source.address).netloc in away:
+                continue
             try:
                 fetched = _fetch(source, downloads, bar)
             except DownloadError as error:
                 failed.append(error)
+                if isinstance(error, UnreachableError):
+                    away.add(error.host)
                 typer.echo(f"{source.name}: {error}", err=True)
                 continue
             if fetched.changed or not path.exists():

@@ -1,6 +1,7 @@
 """The machine that is measured on, and what one program with all that it starts takes of it."""
 
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ class Run:
 
     Attributes:
         seconds: From start to end, by the clock on the wall.
+        cpu_seconds: Time of all processors that it and what it started used; the clock tells more
+            where others are busy too.
         exit_code: 0 to 255, or the negative number of a signal.
         stdout: What it printed.
         stderr: What it complained of.
@@ -32,6 +35,7 @@ class Run:
     """
 
     seconds: float
+    cpu_seconds: float
     exit_code: int
     stdout: bytes
     stderr: bytes
@@ -60,7 +64,7 @@ def timed(
         BenchError: It is missing, or took too long.
     """
     words = [str(word) for word in command]
-    began = time.monotonic()
+    began, used = time.monotonic(), _used()
     try:
         process = subprocess.Popen(
             words,
@@ -87,12 +91,18 @@ def timed(
                 watcher.stop()
     return Run(
         seconds=round(seconds, 2),
+        cpu_seconds=round(_used() - used, 2),
         exit_code=process.returncode,
         stdout=stdout,
         stderr=stderr,
         rss_mb=round(watcher.most_bytes / _MB, 1) if watcher else None,
         processes=watcher.most_processes if watcher else 0,
     )
+
+
+def _used() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class _Watcher:

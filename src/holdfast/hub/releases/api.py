@@ -117,7 +117,7 @@ def publish(request: HttpRequest, by: str) -> HttpResponse:
     """Take in a release, and offer it if that was asked for."""
     asked = read(request, PublishRequest)
     stored = services.publish(asked.metadata, asked.files, by=by)
-    jobs.enqueue(stored)
+    judgements.ask(stored)
     if asked.offer:
         judgements.want_offered(stored, by=by)
     offered = jobs.offer_if_wished(stored)

@@ -1,12 +1,17 @@
-"""Background work: the hub's own audit of a release."""
+"""Background work: the hub's own audit of releases, one at a time.
 
+What waits stands in the table of judgements, not in a queue of its own: nothing can get lost
+between the two, and what was asked for twice is done once. Only one worker runs per database, so
+whatever is marked as running when it looks for work was cut off.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django_tasks import task
 
 from holdfast import product
 from holdfast.audit import apart
@@ -14,45 +19,59 @@ from holdfast.audit.child import Settings
 from holdfast.core.errors import HoldfastError
 from holdfast.hub.fleet import services as fleet
 from holdfast.hub.releases import judgements
-from holdfast.hub.releases.models import Judgement, Judging, Release
-from holdfast.hub.releases.services import PROFILE
-from holdfast.updates import waiver
+from holdfast.hub.releases.models import Artifact, Judgement, Release
+from holdfast.hub.releases.services import PROFILE, repository
 
-QUEUE = "audit"
 NOTED_EVERY_S = 0.5
+MOST_TRIES = 3
+"""So many audits of a release may be cut off before it is taken to be what ends the worker."""
+
 log = structlog.get_logger()
 
 
-@task(queue_name=QUEUE)
-def judge(release_id: int) -> None:
-    """Audit the image of a release behind walls, keep the report, and offer it if that waits."""
-    judgement = Judgement.objects.select_related("release").filter(release_id=release_id).first()
-    if judgement is None or not judgement.under_way:
-        return
+def judge_next(*, wanted: Callable[[], bool] = lambda: True) -> bool:
+    """Audit the release that has waited longest.
+
+    Args:
+        wanted: Is asked meanwhile whether to go on; if not, it is done anew the next time.
+
+    Returns:
+        Whether one waited.
+    """
+    judgement = judgements.oldest_waiting()
+    if judgement is None:
+        return False
+    if judgement.tries >= MOST_TRIES:
+        reason = f"its audit was cut off {judgement.tries} times; the log of the worker says more"
+        judgements.give_up(judgement, reason)
+        return True
     judgements.begin(judgement)
-    image, profile = _files(judgement.release)
     try:
-        how = Settings(
-            profile=product.read(profile), database=_database(), cache=settings.HUB.audit_cache
-        )
-        report = apart.judge(image, how, progress=_Notes(judgement))
-    except HoldfastError as error:
+        _judge(judgement, wanted)
+    except apart.StoppedError:
+        judgements.put_back(judgement)
+    except (HoldfastError, OSError, Artifact.DoesNotExist) as error:
         judgements.give_up(judgement, str(error))
-        return
-    judgements.finish(judgement, report)
-    # The repository keeps only what was signed, under its digest.
-    for place in image.parent.glob(f"*.{waiver.NAME}"):
-        judgements.honour(judgement, waiver.Waiver.read(place))
-    offer_if_wished(judgement.release)
+    return True
 
 
-def enqueue(release: Release) -> None:
-    """Have a release audited that was not yet."""
-    with transaction.atomic():
-        if judgements.ask(release).state == Judging.WAITING:
-            judge.enqueue(release.pk)
+def _judge(judgement: Judgement, wanted: Callable[[], bool]) -> None:
+    """Audit the image of a release behind walls, keep the report, and offer it if that waits."""
+    release = judgement.release
+    image, profile = _files(release)
+    how = Settings(
+        profile=product.read(profile), database=_database(), cache=settings.HUB.audit_cache
+    )
+    signed = repository().waiver_of(release.product_id, release.version)
+    report = apart.judge(image, how, progress=_Notes(judgement), wanted=wanted)
+    with transaction.atomic():  # nobody is told of a refusal that was waived
+        judgements.finish(judgement, report)
+        if signed is not None:
+            judgements.honour(judgement, signed)
+    offer_if_wished(release)
 
 
+@transaction.atomic
 def offer_if_wished(release: Release) -> int:
     """Offer a release for whom that was too early before; say to how many devices."""
     wished_by = judgements.take_wish(release)
@@ -60,12 +79,12 @@ def offer_if_wished(release: Release) -> int:
 
 
 def recover() -> None:
-    """Queue every audit anew that is not over; called when the worker starts."""
-    for judgement in Judgement.objects.filter(state__in=(Judging.WAITING, Judging.RUNNING)):
-        Judgement.objects.filter(pk=judgement.pk).update(state=Judging.WAITING)
-        judge.enqueue(judgement.release_id)
+    """Do what a kill prevented, and have releases audited that came before there was a gate."""
     for release in Release.objects.filter(judgement=None):
-        enqueue(release)
+        judgements.ask(release)
+    for judgement in Judgement.objects.exclude(offer_by="").select_related("release"):
+        offer_if_wished(judgement.release)
+    judgements.sweep()
 
 
 class _Notes:

@@ -115,6 +115,7 @@ class Judgement(models.Model):
         share: How much of it is done, 0 to 100.
         asked_ms: When the audit was asked for, milliseconds UTC.
         ended_ms: When it ended, milliseconds UTC, or None.
+        tries: How many audits were begun since it was asked for.
         objections: What speaks against the release, one line each.
         undecided: Checks that could not decide, one line each.
         counts: Checks by verdict and recommendation: `{"1": {"pass": 30, "fail": 2}}`.
@@ -131,6 +132,7 @@ class Judgement(models.Model):
     share = models.IntegerField(default=0)
     asked_ms = models.BigIntegerField()
     ended_ms = models.BigIntegerField(null=True, blank=True)
+    tries = models.IntegerField(default=0)
     objections = models.JSONField(default=list)
     undecided = models.JSONField(default=list)
     counts = models.JSONField(default=dict)

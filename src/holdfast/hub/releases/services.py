@@ -31,6 +31,7 @@ from holdfast.hub.staff.services import SYSTEM, record
 from holdfast.hub.state import alone
 from holdfast.product import parse
 from holdfast.updates import release as signed
+from holdfast.updates import waiver
 from holdfast.updates.client import NAME
 from holdfast.updates.digests import Digests, digests_of
 from holdfast.updates.errors import WrongProductError
@@ -114,6 +115,7 @@ def publish(metadata: Mapping[str, bytes], files: Mapping[str, str], *, by: str)
         UploadError: A file that it names was not uploaded.
         ProfileError: The profile in it has faults.
         WrongProductError: The profile in it is of another product.
+        ReleaseError: The waiver in it makes no sense.
         UpdateError: A signature, digest, version or name is not right.
     """
     _must_be_names(metadata)
@@ -123,6 +125,8 @@ def publish(metadata: Mapping[str, bytes], files: Mapping[str, str], *, by: str)
             raise UploadError(f"the file for {path} has not been uploaded")
         if path.endswith(f"/{PROFILE}"):
             _must_describe(uploads().path(sha256), path.split("/")[0])
+        if path.endswith(f"/{waiver.NAME}"):
+            waiver.Waiver.read(uploads().path(sha256))
     with tempfile.TemporaryDirectory(dir=settings.HUB.state, prefix="bundle-") as folder:
         _lay_out(Path(folder), metadata, files)
         published = repository().publish(Path(folder), online=online_keys(settings.HUB), now=now())

@@ -30,9 +30,12 @@ def releases(request: HttpRequest) -> HttpResponse:
 def release(request: HttpRequest, number: int) -> HttpResponse:
     """Show one release."""
     found = get_object_or_404(queries.releases(), pk=number)
-    response = render(request, "releases/release.html", _shown(found))
+    shown = _shown(found)
     judgement = queries.judgement_of(found)
-    if judgement is not None and judgement.under_way:
+    # Not under the hands of somebody who is about to write a reason.
+    shown["again"] = judgement is not None and judgement.under_way and "stay" not in request.GET
+    response = render(request, "releases/release.html", shown)
+    if shown["again"]:
         response.headers["Refresh"] = "3"
     return response
 
@@ -89,7 +92,6 @@ def audit_again(request: HttpRequest, number: int) -> HttpResponse:
     """Audit a release once more."""
     found = get_object_or_404(Release, pk=number)
     judgements.ask_again(found, by=actor(request))
-    jobs.enqueue(found)
     return redirect("releases:release", number=number)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from holdfast.audit.image import Image
 from holdfast.audit.model.shapes import Listener, Started
-from holdfast.audit.verdicts import Finding, Severity
+from holdfast.audit.verdicts import Finding, Severity, Undecided
 
 RUNNING = (Started.BOOT, Started.MAYBE, Started.DEMAND)
 WEB = frozenset({"http", "https"})
@@ -32,6 +32,18 @@ def off(image: Image, *services: str) -> Iterator[Finding]:
             yield found(image, listener)
         elif not _switchable(image, listener.service):
             yield found(image, listener, severity=Severity.LOW)
+    if any(one.service in services for one in image.model.listeners):
+        must_be_whole(image)
+
+
+def must_be_whole(image: Image) -> None:
+    """Refuse to call something absent from start-up that was not followed to its end.
+
+    Raises:
+        Undecided: It was not.
+    """
+    for why in image.model.start_up.cut:
+        raise Undecided(f"not all that starts is known: {why}")
 
 
 def found(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from holdfast.audit.checks.hardening._listeners import must_be_whole
 from holdfast.audit.image import Image
 from holdfast.audit.model.shapes import Started
 from holdfast.audit.verdicts import About, Finding, Severity
@@ -28,10 +29,15 @@ _FORMS = (
 
 def run(image: Image) -> Iterator[Finding]:
     """Look at each command of the start-up graph, started or startable."""
+    told = set()  # a line of inittab and the command in it are two steps
     for step in image.model.start_up.steps:
         if step.started is Started.NO:
             continue
         for form, what in _FORMS:
             if form.search(step.text):
+                if (step.where, what) in told:
+                    break
+                told.add((step.where, what))
                 yield Finding(where=step.where, what=what)
                 break
+    must_be_whole(image)

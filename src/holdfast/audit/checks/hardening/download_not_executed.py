@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from holdfast.audit.checks.hardening._listeners import must_be_whole
 from holdfast.audit.image import Image
 from holdfast.audit.model.shapes import Started
 from holdfast.audit.verdicts import About, Finding, Severity
@@ -30,3 +31,4 @@ def run(image: Image) -> Iterator[Finding]:
             _PIPED.search(step.text) or _SUBSTITUTED.search(step.text)
         ):
             yield Finding(where=step.where, what="runs what it downloads, whoever sent it")
+    must_be_whole(image)

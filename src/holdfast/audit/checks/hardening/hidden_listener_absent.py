@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from holdfast.audit.checks.hardening._listeners import called, found, running
+from holdfast.audit.checks.hardening._listeners import called, found, must_be_whole, running
 from holdfast.audit.image import Image
 from holdfast.audit.model.shapes import Listener
 from holdfast.audit.verdicts import About, Finding, Severity
@@ -29,6 +29,7 @@ def run(image: Image) -> Iterator[Finding]:
             if commands:
                 what += f"; it also runs commands ({', '.join(commands)})"
             yield found(image, listener, what, severity=Severity.HIGH if commands else None)
+    must_be_whole(image)
 
 
 def _declared(image: Image, listener: Listener) -> bool:

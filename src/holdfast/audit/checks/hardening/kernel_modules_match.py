@@ -18,7 +18,8 @@ ABOUT = About(
     sources=("Article 1.9", "EN 303 645 5.3-8"),
 )
 
-_NUMBER = re.compile(r"\d+\.\d+(?:\.\d+){0,2}")
+_NUMBER = re.compile(r"(?P<number>\d+\.\d+(?:\.\d+){0,2})")
+_NAMED_SO = re.compile(r"Linux version (?P<number>\d+\.\d+(?:\.\d+){0,2})")
 _NAMED = 3
 
 
@@ -33,10 +34,12 @@ def run(image: Image) -> Iterator[Finding]:
                 built_for.setdefault(found[0], []).append(node.path)
     if not built_for:
         raise NotApplicable("there are no modules that say which kernel they are for")
-    kernel = _NUMBER.match(image.model.kernel.version)
+    # Debian's 6.1.55 calls itself 6.1.0-13 and its modules too.
+    named = _NAMED_SO.match(image.model.kernel.banner)
+    kernel = named or _NUMBER.match(image.model.kernel.version)
     if kernel is None and len(built_for) == 1:
         raise Undecided("the version of the kernel could not be told")
-    mine = kernel[0] if kernel else max(built_for, key=lambda one: len(built_for[one]))
+    mine = kernel["number"] if kernel else max(built_for, key=lambda one: len(built_for[one]))
     for version, paths in sorted(built_for.items()):
         if version != mine:
             more = len(paths) - _NAMED

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from holdfast.audit.checks.hardening._listeners import RUNNING, found
+from holdfast.audit.checks.hardening._listeners import RUNNING, found, must_be_whole
 from holdfast.audit.image import Image
 from holdfast.audit.model.update_scene import MANUALS
 from holdfast.audit.verdicts import About, Finding, Severity, Undecided
@@ -28,6 +28,8 @@ def run(image: Image) -> Iterator[Finding]:
     for listener in known:
         if listener.started in RUNNING:
             yield found(image, listener)
+    if known:
+        must_be_whole(image)
     if not known and (path := _described(image)):
         raise Undecided(f"{path} describes it, but what serves it was not recognised")
 

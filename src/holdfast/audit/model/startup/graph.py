@@ -7,6 +7,7 @@ from typing import Final, Literal
 from holdfast.audit.model.shapes import Started, StartUp, Step
 
 MOST_STEPS: Final = 3000
+MOST_CUT: Final = 8
 MOST_UNRESOLVED: Final = 200
 MOST_TEXT: Final = 300
 MOST_CONDITIONS: Final = 4
@@ -94,12 +95,14 @@ class Graph:
         steps: Nodes.
         launches: What is known of steps that run programs.
         unresolved: Commands whose program is not there.
+        cut: Where following it ended, though it went on.
     """
 
     init: str = "none"
     steps: list[Step] = field(default_factory=list)
     launches: dict[int, Launch] = field(default_factory=dict)
     unresolved: dict[str, None] = field(default_factory=dict)
+    cut: dict[str, None] = field(default_factory=dict)
     _edges: dict[tuple[int, int], None] = field(default_factory=dict)
     _known: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
     _quiet: set[int] = field(default_factory=set)
@@ -121,7 +124,7 @@ class Graph:
         number = self._known.get(key)
         if number is None:
             if len(self.steps) >= MOST_STEPS:
-                self.miss("", "the start-up graph is too large, the rest is left out")
+                self.cut_off("the start-up graph is too large, the rest is left out")
                 return max(context_.parent, 0)
             number = len(self.steps)
             self._known[key] = number
@@ -148,6 +151,11 @@ class Graph:
         """Note a command whose program is not there, or what could not be followed."""
         if len(self.unresolved) < MOST_UNRESOLVED:
             self.unresolved[f"{where} {word}".strip()[:MOST_TEXT]] = None
+
+    def cut_off(self, why: str) -> None:
+        """Note that start-up goes on where nobody looked: what is not in the graph may yet run."""
+        if len(self.cut) < MOST_CUT:
+            self.cut[why[:MOST_TEXT]] = None
 
     def parents(self) -> dict[int, list[int]]:
         """Who starts a step, by its id."""
@@ -206,6 +214,7 @@ class Graph:
             steps=tuple(self.steps),
             edges=tuple(sorted(self._edges)),
             unresolved=tuple(self.unresolved),
+            cut=tuple(self.cut),
         )
 
 

@@ -79,7 +79,7 @@ class System:
         """Count one command; False if there were too many."""
         self._left -= 1
         if self._left == 0:
-            self.graph.miss("", "start-up is too long, the rest was not followed")
+            self.graph.cut_off("start-up is too long, the rest was not followed")
         return self._left > 0
 
     def parsed(self, source: str) -> Script:
@@ -269,6 +269,8 @@ class System:
         script = self.parsed(text)
         for line in script.faults[: 0 if context.quiet else 2]:
             self.graph.miss(f"{shell.path}:{line}", "could not be read")
+        if script.cut:
+            self.graph.cut_off(f"{shell.path} could not be read to its end")
         self._stack.append((shell.path, shell))
         try:
             shell.run(script.block, context)

@@ -12,6 +12,7 @@ MOST_BYTES: Final = 512 * 1024
 MOST_MADE: Final = 500
 MOST_NAMES: Final = 512
 MOST_PATTERN: Final = 200
+MOST_UNREAD: Final = 8
 _VOLATILE = ("tmp/", "run/", "proc/", "sys/", "dev/", "mnt/", "media/", "var/run/", "var/tmp/",
              "var/lock/", "var/log/", "ram/")  # fmt: skip
 _PROGRAMS = ("bin/", "sbin/", "lib/", "usr/")
@@ -22,10 +23,12 @@ class Files:
 
     Attributes:
         tree: The image.
+        unread: Scripts that were asked for, but are damaged or too long to be followed.
     """
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
+        self.unread: dict[str, None] = {}
         self._made: dict[str, str | None] = {}
         self._links: dict[str, str] = {}
         self.keeps_modes = any(
@@ -49,9 +52,22 @@ class Files:
         if self._made.get(place) is not None:
             return self._made[place]
         content = self.content(place)
-        if content is None or b"\0" in content[:512]:
+        if content is None:
+            self._note_unread(place)
             return None
-        return content.decode(errors="replace")
+        return None if b"\0" in content[:512] else content.decode(errors="replace")
+
+    def _note_unread(self, place: str) -> None:
+        """Remember a script that is there and was not read: what it starts, nobody knows."""
+        node = self.tree.resolve(place)
+        if node is None or node.kind is not Kind.FILE or len(self.unread) >= MOST_UNREAD:
+            return
+        try:
+            whole = self.tree.read(place)
+        except FormatError:
+            whole = b"#!"  # it may be one
+        if whole is None or whole.startswith(b"#!"):
+            self.unread[node.path] = None
 
     def content(self, path: str, most_bytes: int = MOST_BYTES) -> bytes | None:
         """Read a file of the image; None if there is none, it is too long or damaged."""
@@ -85,9 +101,15 @@ class Files:
         place = self.place(path)
         if len(self._made) >= MOST_MADE and place not in self._made:
             return
-        before = self._made.get(place, "") if append else ""
+        before: str | None = ""
+        if append:
+            before = self._made[place] if place in self._made else self._shipped(place)
         known = None if text is None or before is None else before + text
         self._made[place] = known if known is None or len(known) <= MOST_BYTES else None
+
+    def _shipped(self, place: str) -> str | None:
+        """Give what the image has there: "" for nothing, None for what is no text."""
+        return self.text(place) if self.tree.resolve(place) is not None else ""
 
     def copy(self, source: str, target: str) -> None:
         """Remember that a file is the same as another one."""

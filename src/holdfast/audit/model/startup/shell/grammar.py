@@ -39,8 +39,10 @@ _DESCRIPTOR = re.compile(r"[0-9]{1,2}(?=[<>])")
 
 def parse(text: str) -> Script:
     """Read a script; it never fails, see `Script.faults`."""
-    text = text.partition("\0")[0][:MOST_CHARACTERS].replace("\r\n", "\n")
-    return _Grammar(text).script()
+    whole = text.partition("\0")[0]
+    script = _Grammar(whole[:MOST_CHARACTERS].replace("\r\n", "\n")).script()
+    script.cut |= len(whole) > MOST_CHARACTERS
+    return script
 
 
 class _Grammar(Words):
@@ -61,6 +63,9 @@ class _Grammar(Words):
                 items.append(Item(self._loose_line()))
                 if len(script.faults) >= MOST_FAULTS:
                     items += self._loose_rest()
+        script.cut = any(
+            isinstance(item.node, Loose) and len(item.node.text) >= MOST_RAW for item in items
+        )
         script.block = tuple(items)
         return script
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Protocol
 
+from holdfast.audit.model.shapes import Started
 from holdfast.audit.model.startup.graph import Context
 from holdfast.audit.model.startup.masking import is_secret_name, is_secret_value
 from holdfast.audit.model.startup.shell import builtins, flow
@@ -239,6 +240,10 @@ class Shell:
             went = True
             target = self.expander.one(redirect.target)
             place = self.world.files.place(target.text, self.folder)
+            # What may never run must not change what others read.
+            idle = self._context.started in {Started.STARTABLE, Started.NO}
+            if idle and self.world.files.node(place) is not None:
+                continue
             if target.known and not place.startswith(("dev/", "proc/", "sys/")):
                 self.world.files.write(place, written, append=redirect.operator == ">>")
         return went

@@ -180,7 +180,9 @@ class Script:
     Attributes:
         block: What runs.
         faults: Lines that could not be read.
+        cut: Whether a part was not even looked at, because it is too long.
     """
 
     block: Block
     faults: list[int] = field(default_factory=list)
+    cut: bool = False
