@@ -232,7 +232,7 @@ class Visit:
         worker(str(self.hub.config))
         # The page comes again by itself.
         page.wait_for_selector("text=failed its audit", timeout=60_000)
-        assert "not everything could be opened" in page.inner_text("main")
+        assert "there is no root file system in the image" in page.inner_text("main")
         camera.take(page, "13b-audit-refuses")
         page.get_by_role("link", name="Whole report").click()
         page.wait_for_selector("h1")

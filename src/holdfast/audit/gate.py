@@ -6,7 +6,7 @@ from typing import Final
 from holdfast.audit.errors import AuditError
 from holdfast.audit.report.shapes import Report
 from holdfast.audit.report.texts import visible
-from holdfast.audit.verdicts import Verdict
+from holdfast.audit.verdicts import FAILED, TOO_LONG, Verdict
 
 MOST_NAMED: Final = 5
 LONGEST_LINE: Final = 300
@@ -25,11 +25,21 @@ class GateError(AuditError):
 def objections(report: Report) -> tuple[str, ...]:
     """Say what speaks against releasing an image; nothing if it may go out.
 
-    A failed check does, and so does anything that could not be opened: nobody knows what it is.
-    A check that could not decide does not, but the report and the page show it. What comes before
+    A failed check does, and so does anything that could not be opened or was not looked at: nobody
+    knows what it is. A check that could not decide, because an image does not tell what it asks
+    for, does not; but the report and the page show it. What comes before
     the first colon of a line says what kind of objection it is, the same in each audit.
     """
     said = [f"{each.rule}: {each.title}" for each in report.checks if each.verdict is Verdict.FAIL]
+    said += [
+        f"{one.rule} was not done: {one.reason}"
+        for one in report.checks
+        if one.verdict is Verdict.UNDECIDED and one.reason.startswith((FAILED, TOO_LONG))
+    ]
+    if not any(volume.root for volume in report.opened.volumes):
+        said.append("nothing to judge: there is no root file system in the image")
+    elif not any(one.verdict is Verdict.PASS for one in report.checks):
+        said.append("nothing could be judged: not one check passed")
     if not report.opened.complete:
         pieces = report.opened.unopened[:_PIECES_NAMED]
         named = [f"limit {one.limit} was reached" for one in report.opened.limits[:1]]

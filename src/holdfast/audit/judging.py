@@ -13,7 +13,15 @@ from holdfast.audit.image import Image
 from holdfast.audit.report.shapes import Checked, Placed
 from holdfast.audit.rows import row_of
 from holdfast.audit.timing import Overtime, within
-from holdfast.audit.verdicts import Finding, NotApplicable, Severity, Undecided, Verdict
+from holdfast.audit.verdicts import (
+    FAILED,
+    TOO_LONG,
+    Finding,
+    NotApplicable,
+    Severity,
+    Undecided,
+    Verdict,
+)
 
 MOST_FINDINGS: Final = 1000
 _LONGEST_TEXT: Final = 500
@@ -77,10 +85,10 @@ def _checked(check: Check, root: Root, seconds: float) -> Checked:
     except Undecided as answer:
         verdict, reason = Verdict.UNDECIDED, str(answer)
     except Overtime:
-        verdict, reason = Verdict.UNDECIDED, f"it took more than {seconds:.0f} seconds"
+        verdict, reason = Verdict.UNDECIDED, f"{TOO_LONG} {seconds:.0f} seconds"
     except MISTAKES as mistake:
         told = str(mistake)[:200] if isinstance(mistake, AuditError) else type(mistake).__name__
-        verdict, reason = Verdict.UNDECIDED, f"the check itself failed: {told}"
+        verdict, reason = Verdict.UNDECIDED, f"{FAILED}: {told}"
     if verdict is Verdict.PASS and root.missing:
         verdict, reason = Verdict.UNDECIDED, root.missing
     placed = _placed(check, findings, root)

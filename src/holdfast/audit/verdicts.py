@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 
 class Severity(StrEnum):
@@ -90,6 +90,13 @@ class Waived:
     who: str
     until: date
     kind: str = "accepted"
+
+
+FAILED: Final = "the check itself failed"
+"""How the reason begins where a check was not done; that is more than not knowing."""
+
+TOO_LONG: Final = "it took more than"
+"""The same for a check that was ended."""
 
 
 class NotApplicable(Exception):  # noqa: N818 - an answer, not an error

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.test import Client
 
 from holdfast.audit.model.shapes import Model, StartUp
-from holdfast.audit.report.shapes import Checked, Opened, Report, Subject, Unopened
+from holdfast.audit.report.shapes import Checked, Opened, Report, Subject, Unopened, Volume
 from holdfast.audit.verdicts import Severity, Verdict
 from holdfast.hub.fleet import services as fleet
 from holdfast.hub.fleet.errors import OfferError
@@ -24,6 +24,7 @@ from holdfast.updates.waiver import Waiver
 
 Make = Callable[..., Release]
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
+ROOT = Volume(name="", format="tar", chain=(), files=9, size_bytes=9, root=True)
 LINE = "telnet-off: Telnet is off as shipped"
 
 
@@ -40,15 +41,18 @@ def report(
     complete: bool = True,
     blob: str = "blob",
     rules: tuple[str, ...] = ("telnet-off",),
+    root: bool = True,
 ) -> Report:
     pieces = () if complete else (
         Unopened(where=blob, offset=64, size_bytes=9, entropy=7.9, why="nothing knows it"),
     )  # fmt: skip
     return Report(
         made=NOW, holdfast="0.1.0", rules="x", subject=Subject(name="rootfs", kind="image"),
-        outcome="pass", opened=Opened(complete=complete, unopened=pieces),
+        outcome="pass",
+        opened=Opened(complete=complete, unopened=pieces, volumes=(ROOT,) if root else ()),
         model=Model(start_up=StartUp(init="none")), others={},
-        checks=tuple(checked(verdict, rule) for rule in rules), seconds={},
+        checks=(checked(Verdict.PASS, "other"), *(checked(verdict, rule) for rule in rules)),
+        seconds={},
     )  # fmt: skip
 
 
@@ -75,7 +79,7 @@ def test_what_passes_may_be_offered(waiting: Release, device: Device) -> None:
     assert fleet.offer(waiting, by="ada").offered == 1
 
 
-@pytest.mark.parametrize("said", [report(Verdict.FAIL), report(complete=False)])
+@pytest.mark.parametrize("said", [report(Verdict.FAIL), report(complete=False), report(root=False)])
 def test_what_fails_or_could_not_be_opened_is_not_offered(waiting: Release, said: Report) -> None:
     judgements.finish(waiting.judgement, said)
     with pytest.raises(ObjectionsError, match="The audit says no"):

@@ -254,10 +254,8 @@ def _link(path: Path) -> str:
 
 
 def _process(folder: Path) -> Process:
-    status = dict(
-        line.partition(":")[::2] for line in _text(folder / "status").splitlines() if ":" in line
-    )
-    fields = {name: value.strip() for name, value in status.items()}
+    parts = [line.partition(":") for line in _text(folder / "status").splitlines()]
+    fields = {name: value.strip() for name, colon, value in parts if colon}
     powers = fields.get("CapEff")
     return Process(
         pid=int(folder.name),

@@ -32,8 +32,6 @@ def model_of(
         guess: Whether the few passwords that everybody tries are tried on the hashes.
     """
     system = reading.read(tree, facts, digests)
-    for path in system.files.unread:
-        system.graph.cut_off(f"{path} is damaged, or too long to be followed")
     start_up = system.graph.start_up()
     listeners = listeners_of(system)
     kernel = kernel_of(tree, facts, digests)

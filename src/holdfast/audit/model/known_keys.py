@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -43,7 +43,7 @@ def parse(text: str) -> Mapping[str, Known]:
 @cache
 def shipped() -> Mapping[str, Known]:
     """Give the list that comes with the program; it is small, see the head of the file."""
-    return parse((files(__package__) / "known-keys.txt").read_text("utf-8"))
+    return parse(Path(__file__).with_name("known-keys.txt").read_text("utf-8"))
 
 
 def known(fingerprint: str, more: Mapping[str, Known] = MappingProxyType({})) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -74,7 +74,7 @@ def items(report: Report) -> list[Item]:
 
 
 def _renamed(item: Item, ref: str) -> Item:
-    return Item(**{name: getattr(item, name) for name in Item.__slots__} | {"ref": ref})
+    return replace(item, ref=ref)
 
 
 def _item(group: list[Component], digests: Mapping[str, str]) -> Item:

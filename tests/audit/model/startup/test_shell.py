@@ -171,6 +171,26 @@ def test_applet_without_a_link() -> None:
     assert (step.started, step.text) == (Started.MAYBE, "telnetd -l /bin/sh")
 
 
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (": a comment of a line\n" * 40_000 + "foodd", "is damaged, or too long to be followed"),
+        ("if true; then " * 60 + "foodd" + "; fi" * 60, "could not be read to its end"),
+        (NESTED.replace("foodd", "echo") + "\nfoodd", "the rest was not followed"),
+    ],
+)
+def test_what_was_not_followed_is_told(script: str, why: str) -> None:
+    machine = busybox(script, programs=DAEMON)
+    assert machine.when("foodd") is None
+    (told,) = machine.system.graph.start_up().cut
+    assert told.endswith(why)
+
+
+def test_what_was_followed_is_not_cut() -> None:
+    for script in ("foodd", "(((\nfoodd", "\n".join(f"absent{n}" for n in range(300))):
+        assert busybox(script, programs=DAEMON).system.graph.start_up().cut == ()
+
+
 def test_missing_programs_are_named() -> None:
     machine = busybox("absentd -p 1")
     assert machine.system.graph.start_up().unresolved == ("etc/init.d/rcS:2 absentd",)

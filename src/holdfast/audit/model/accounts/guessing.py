@@ -9,8 +9,8 @@ import lzma
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.resources import files
 from itertools import islice
+from pathlib import Path
 from time import monotonic
 from typing import Final
 
@@ -108,7 +108,7 @@ def _ordered(name: str) -> Iterator[tuple[str, str]]:
 @cache
 def _lists() -> tuple[tuple[tuple[str, str], ...], tuple[str, ...], tuple[str, ...]]:
     """Read the lists: pairs of user and password, default passwords by frequency, common ones."""
-    content = (files(__package__) / "words.txt.xz").read_bytes()
+    content = Path(__file__).with_name("words.txt.xz").read_bytes()
     pairs, common = [], []
     for line in lzma.decompress(content).decode().splitlines():
         user, tab, password = line.partition("\t")

@@ -14,5 +14,7 @@ def read(tree: Tree, facts: Mapping[str, FileFacts], digests: Mapping[str, str])
     inits.read(system)
     demand.read(system)
     vendor.read(system)
+    for path in system.files.unread:
+        system.graph.cut_off(f"{path} is damaged, or too long to be followed")
     system.graph.finish()
     return system

@@ -162,6 +162,7 @@ def _pipeline(shell: "Shell", one: Pipeline, context: Context) -> Outcome:
         turned = {Status.TRUE: Status.FALSE, Status.FALSE: Status.TRUE}
         status = turned.get(outcome.status, Status.UNKNOWN)
         return Outcome(status, outcome.flow) if one.negated else outcome
+    outcome = Outcome(Status.UNKNOWN)
     for number, part in enumerate(one.parts):
         rest = " | ".join(_raw(other) for other in one.parts[number + 1 :])
         if isinstance(part, Simple):
