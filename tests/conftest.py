@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,21 @@ def pytest_configure() -> None:
         for trouble in passage.open_up([ROOT]):
             warnings.warn(trouble, stacklevel=1)
         os.chdir(Path.cwd())
+
+
+@pytest.fixture
+def as_nobody() -> Iterator[Path]:
+    """Be an ordinary user for a while, to whom closed things are closed; gives a folder of his."""
+    folder, root = Path(tempfile.mkdtemp(prefix="holdfast-nobody-")), os.geteuid() == 0
+    if root:
+        os.chown(folder, 65534, 65534)
+        os.setresuid(65534, 65534, 0)  # the real one too: access() asks for it
+    try:
+        yield folder
+    finally:
+        if root:
+            os.setresuid(0, 0, 0)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

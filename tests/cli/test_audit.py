@@ -88,8 +88,8 @@ def test_what_is_missing_empty_or_no_file(tmp_path: Path) -> None:
         subjects([Path("a\0b")], each=False, as_root=False)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_is_closed(tmp_path: Path) -> None:
+def test_what_is_closed(as_nobody: Path) -> None:
+    tmp_path = as_nobody
     (tmp_path / "closed").mkdir(mode=0)
     (tmp_path / "file").write_bytes(b"x")
     (tmp_path / "file").chmod(0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -131,3 +132,23 @@ def test_what_a_compiler_makes(
     seen = facts_of((tmp_path / "a").read_bytes()).elf
     assert seen is not None
     assert {name: getattr(seen, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "mips"])
+def test_absurdly_many_sections_hide_nothing_and_take_no_time(machine: str) -> None:
+    plain = build(machine=machine, needed=("libc.so.0",), imports=("socket", "listen"))
+    wide, order = (True, "little") if machine == "x86_64" else (False, "big")
+    start, size, numbers = (32, 8, 54) if wide else (28, 4, 42)  # phoff; phentsize, phnum, ...
+    table = int.from_bytes(plain[start : start + size], order)  # type: ignore[arg-type]
+    row = int.from_bytes(plain[numbers : numbers + 2], order)  # type: ignore[arg-type]
+    count = int.from_bytes(plain[numbers + 2 : numbers + 4], order)  # type: ignore[arg-type]
+    made = bytearray(plain)
+    made[start : start + size] = len(plain).to_bytes(size, order)  # type: ignore[arg-type]
+    made[numbers + 2 : numbers + 4] = made[numbers + 6 : numbers + 8] = b"\xff\xff"
+    rows = plain[table : table + row * count]
+    made += rows + bytes(row) * (0xFFFF - count)
+    started = process_time()
+    facts = facts_of(bytes(made)).elf
+    assert facts is not None
+    assert (facts.needed, facts.imports) == (("libc.so.0",), ("listen", "socket"))
+    assert process_time() - started < 5

@@ -42,6 +42,19 @@ def test_shadow_counts_where_passwd_points_to_it() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["wärter", "a b", ".hidden", "<x>", "\u202etoor", "$x"])
+def test_a_name_that_nobody_would_choose_is_an_account_too(name: str) -> None:
+    account = only({"etc/passwd": f"{name}::0:0::/:/bin/sh\n"})
+    assert (account.name, account.uid, account.password) == (name, 0, Password.EMPTY)
+    lines = {"etc/passwd": f"{name}:x:0:0::/:/bin/sh\n", "etc/shadow": f"{name}::1:0:99999:7:::\n"}
+    assert only(lines).where == "etc/shadow:1"
+
+
+def test_what_only_looks_like_a_line_is_none() -> None:
+    lines = "# root::0:0::/:/bin/sh\n+::0:0:::\n-bad::0:0:::\n@include: a: 0\na b:c:1:2\n"
+    assert accounts({"etc/passwd": lines, "etc/shadow": "auth required: x\nsome text: y\n"}) == []
+
+
 @pytest.mark.parametrize(
     ("field", "password", "login"),
     [

@@ -50,11 +50,10 @@ def test_two_forms_cannot_have_one_file(tmp_path: Path) -> None:
         prepare({"html": tmp_path / "x", "sarif": tmp_path / "link/x"})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_closed_folder_is_told(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+def test_a_closed_folder_is_told(as_nobody: Path) -> None:
+    as_nobody.chmod(0o500)
     with pytest.raises(OutputError, match="closed to you"):
-        prepare({"html": tmp_path / "page.html"})
+        prepare({"html": as_nobody / "page.html"})
 
 
 @pytest.fixture

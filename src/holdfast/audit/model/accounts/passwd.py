@@ -19,7 +19,10 @@ _SHADOW_NAME = re.compile(r"^(?:m?shadow)(?:[-._~+].*|\d*)?$")
 _ELSEWHERE = re.compile(r"(?:^|/)(?:usr/share|usr/lib|lib|pam\.d|init\.d|usr/bin|bin|proc)/")
 _NO_SHELL = re.compile(r"(?:nologin|false|sync|halt|shutdown|true|null)$")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
+_ANY_NAME = re.compile(r"[^\s:+#-][^:\x00-\x1f]{0,63}")
+"""What the C library takes, and `useradd` would not: only in a line that is whole."""
 _FIELDS = 7
+_SHADOW_COLONS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,8 @@ def _files(system: System, name: re.Pattern[str]) -> Iterator[tuple[str, str]]:
 def _passwd(path: str, text: str) -> Iterator[_Line]:
     for number, line in enumerate(text.splitlines()[:MOST_LINES], start=1):
         fields = line.strip().split(":")
-        if len(fields) < 4 or not _NAME.fullmatch(fields[0]) or not fields[2].isdecimal():  # noqa: PLR2004
+        named = _ANY_NAME if len(fields) == _FIELDS and fields[3].isdecimal() else _NAME
+        if len(fields) < 4 or not named.fullmatch(fields[0]) or not fields[2].isdecimal():  # noqa: PLR2004
             continue
         shell = fields[6] if len(fields) >= _FIELDS else ""
         yield _Line(
@@ -90,7 +94,8 @@ def _passwd(path: str, text: str) -> Iterator[_Line]:
 def _shadow(path: str, text: str) -> Iterator[_Line]:
     for number, line in enumerate(text.splitlines()[:MOST_LINES], start=1):
         name, colon, rest = line.strip().partition(":")
-        if colon and _NAME.fullmatch(name):
+        named = _ANY_NAME if line.count(":") == _SHADOW_COLONS else _NAME
+        if colon and named.fullmatch(name):
             yield _Line(name=name, password=rest.partition(":")[0], where=f"{path}:{number}")
 
 
