@@ -56,10 +56,20 @@ class LimitError(AuditError):
     code = "audit-limit"
 
     def __init__(self, *, limit: str, most: float) -> None:
-        super().__init__(f"the limit {limit} = {most:g} was reached")
+        super().__init__(f"the limit {limit} = {amount(limit, most)} was reached")
         self.limit = limit
         self.most = most
         self.hint = f"Give more with --limit {limit}=NUMBER, if you trust where the image is from."
+
+
+def amount(limit: str, most: float) -> str:
+    """Write the value of a limit as `--limit` takes it, such as `512M`."""
+    whole = int(most)
+    units = {"G": 1 << 30, "M": 1 << 20, "K": 1 << 10} if limit.endswith("_bytes") else {}
+    for unit, step in units.items():
+        if whole and whole % step == 0:
+            return f"{whole // step}{unit}"
+    return str(whole) if whole == most else f"{most:g}"
 
 
 MISTAKES: Final = (

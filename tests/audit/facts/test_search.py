@@ -26,6 +26,24 @@ def test_what_is_secret_is_not_shown() -> None:
     assert (hit.offset, hit.text, hit.version) == (0, "", "")
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (b"http://ada:hunter2@a.example/x", "http://***@a.example/x"),
+        (b"https://hunter2@a.example/x", "https://***@a.example/x"),
+        (
+            b"https://a.example/x?id=1&api_key=hunter2&b=2",
+            "https://a.example/x?id=1&api_key=***&b=2",
+        ),
+        (b"https://a.example/x@y?monkey", "https://a.example/x@y?monkey"),
+    ],
+)
+def test_addresses_are_kept_without_what_is_secret(address: bytes, shown: str) -> None:
+    kept = [hit.text for hit in engine().hits(b"fetch " + address + b" now")]
+    assert shown in kept
+    assert not any("hunter2" in text for text in kept)
+
+
 def test_only_so_many_hits_are_kept() -> None:
     search = Engine([pattern(rb"ab", most=3)])
     assert [hit.offset for hit in search.hits(b"ab" * 50)] == [0, 2, 4]

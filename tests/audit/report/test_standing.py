@@ -70,6 +70,7 @@ def test_the_next_step_fits_what_is_missing() -> None:
     told = dict(standing.next_steps(sample()))
     assert told["Begin with the worst:"] == "holdfast explain backdoor-published-absent"
     assert told["Get fresh vulnerability data:"] == "holdfast audit db update"
+    assert told["Allow it more than that:"] == "holdfast audit --limit depth=20"
     bare = dict(standing.next_steps(replace(fine(), vulnerability_data=())))
     assert bare == {"Look for known vulnerabilities too:": "holdfast audit db update"}
     strange = replace(fine(), subject=replace(fine().subject, product=""))

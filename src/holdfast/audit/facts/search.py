@@ -15,6 +15,10 @@ REACH: Final = 1024  # a match is never longer, in bytes
 MOST_ENDS: Final = 200_000  # of all patterns in one content; each costs a call from the engine
 MOST_TEXT: Final = 160
 _MOST_BLOCK: Final = 1024 * 1024 * 1024  # Hyperscan counts in 32 bits
+_LOGIN: Final = re.compile(rb"://[^/?#\s@]{0,200}@")
+_QUERY: Final = re.compile(
+    rb"(?i)([?&;](?:[a-z_-]{0,20}(?:token|key|secret|passw(?:or)?d|pwd)|pass|auth|sig)=)[^&;\s]+"
+)
 _REPEAT: Final = re.compile(rb"(?<!\\)(?:[+]|\{(\d+),\d*\})\??$")
 _ATOM: Final = re.compile(rb"(?:(?<!\\)\[\^?\]?[^][]*\]|(?<!\\)\\[a-zA-Z.]|(?<!\\)[a-zA-Z0-9])$")
 
@@ -120,6 +124,13 @@ def _hit(pattern: Pattern, match: re.Match[bytes]) -> Hit:
     return Hit(
         pattern=pattern.name,
         offset=match.start(),
-        text=match[0][:MOST_TEXT].decode(errors="replace"),
+        text=_without_secrets(match[0])[:MOST_TEXT].decode(errors="replace"),
         version=(version or b"").decode(errors="replace"),
     )
+
+
+def _without_secrets(text: bytes) -> bytes:
+    """Take logins and tokens out of addresses: what is kept here is kept on the disk too."""
+    if b"://" not in text:
+        return text
+    return _QUERY.sub(rb"\1***", _LOGIN.sub(b"://***@", text))

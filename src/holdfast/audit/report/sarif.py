@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from holdfast.audit.checks import every
+from holdfast.audit.errors import amount
 from holdfast.audit.report.shapes import Checked, Placed, Report
 from holdfast.audit.report.texts import visible, whole
 from holdfast.audit.verdicts import Severity, Verdict, Waived
@@ -285,7 +286,10 @@ def _invocation(report: Report) -> Invocation:
             f"{visible(each.why)}"
             for each in opened.unopened
         ),
-        *(f"a limit was reached: {visible(each.limit)} = {each.most:g}" for each in opened.limits),
+        *(
+            f"a limit was reached: {visible(each.limit)} = {amount(each.limit, each.most)}"
+            for each in opened.limits
+        ),
         *(visible(note) for note in report.notes),
     ]
     return Invocation(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
+from holdfast.audit.errors import amount
 from holdfast.audit.report.shapes import Checked, Placed, Report
 from holdfast.audit.report.texts import number, visible
 from holdfast.audit.verdicts import Severity, Verdict
@@ -187,6 +188,9 @@ def next_steps(report: Report) -> Iterator[tuple[str, str]]:
         yield "Begin with the worst:", f"holdfast explain {rule}"
     if report.opened.unopened or report.opened.limits:
         yield "Find out what could not be opened; until then nobody can call it fine.", ""
+    for hit in report.opened.limits[:1]:
+        more = amount(hit.limit, 2 * hit.most)
+        yield "Allow it more than that:", f"holdfast audit --limit {visible(hit.limit)}={more}"
     if not report.vulnerability_data:
         yield "Look for known vulnerabilities too:", "holdfast audit db update"
     elif data_troubles(report):

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from holdfast.audit.errors import amount
 from holdfast.audit.report import standing
 from holdfast.audit.report.shapes import Report
 from holdfast.audit.report.standing import Standing, Worst
@@ -158,7 +159,9 @@ def _unknown(report: Report) -> Iterator[Text]:
         yield Text.assemble(("Undecided: ", "yellow"), named, more)
     told = []
     if opened.limits:
-        named = ", ".join(f"{visible(one.limit)} = {one.most:g}" for one in opened.limits[:3])
+        named = ", ".join(
+            f"{visible(one.limit)} = {amount(one.limit, one.most)}" for one in opened.limits[:3]
+        )
         told.append(f"limit {named}")
     if opened.unopened:
         first = opened.unopened[0]

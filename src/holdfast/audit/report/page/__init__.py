@@ -9,6 +9,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
+from holdfast.audit.errors import amount
 from holdfast.audit.report.page.views import view
 from holdfast.audit.report.shapes import Report
 from holdfast.audit.report.texts import age, day, number, size, visible, whole
@@ -80,5 +81,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(size=size, day=day, number=number, age=age, marked=_marked)
+    templates.filters.update(
+        size=size, day=day, number=number, age=age, marked=_marked, amount=amount
+    )
     return templates
