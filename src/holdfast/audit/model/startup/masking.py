@@ -58,6 +58,9 @@ _BEFORE_PROGRAM = 4
 """So many words may stand before the program: `busybox`, `nice -n 5`."""
 _SECRET_VARIABLE = re.compile(rf"(?i)^(?:{_NAME}|pass)$")
 _LEAST = 4
+_MOST_TEXT = 2000
+_MOST_WORDS = 200
+"""Far more than is ever shown; what a hostile script adds to it costs time only."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -78,6 +81,7 @@ def masked(words: Sequence[str], known: Iterable[str] = ()) -> str:
         words: Program and arguments.
         known: Texts that are secrets wherever they stand.
     """
+    words = [word[:_MOST_TEXT] for word in words[:_MOST_WORDS]]
     program = words[0].rpartition("/")[2] if words else ""
     programs = {word.rpartition("/")[2] for word in words[:_BEFORE_PROGRAM]}
     last = _secret_last(words, programs)
@@ -142,6 +146,7 @@ def _after_user(word: str, before: str, program: str) -> str:
 
 def masked_text(text: str) -> str:
     """Take secrets out of a piece of source."""
+    text = text[:_MOST_TEXT]
     text = _ADDRESS.sub(rf"\1:{HIDDEN}@", text)
     text = _HASH.sub(HIDDEN, text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
