@@ -16,12 +16,26 @@ ROOT = Path(__file__).parents[1]
 
 def pytest_configure() -> None:
     """Let the users of a device's processes pass to a checkout below a closed folder (`/root`)."""
+    os.umask(0o022)  # whatever the one of this shell is
     if os.geteuid() == 0 and passage.closed_above(ROOT) is not None:
         # Other programs of the tests want a home that they can write to.
         os.environ["HOME"] = tempfile.mkdtemp(prefix="holdfast-home-")
         for trouble in passage.open_up([ROOT]):
             warnings.warn(trouble, stacklevel=1)
         os.chdir(Path.cwd())
+
+
+@pytest.fixture(autouse=True)
+def umask_kept() -> Iterator[None]:
+    """Say which test changed the umask of all that come after it."""
+    before = _umask()
+    yield
+    assert _umask() == before
+
+
+def _umask() -> str:
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(line for line in status.splitlines() if line.startswith("Umask:"))
 
 
 @pytest.fixture

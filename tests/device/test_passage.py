@@ -50,6 +50,17 @@ print(json.dumps([trouble, os.listdir(closed), json.loads(os.read(tell[0], 1000)
 """
 
 
+def _closed(tmp_path: Path) -> Path:
+    """Make a closed folder, and in it open ones and an open file whatever the umask is."""
+    base = tmp_path / "closed"
+    (base / "deep/device").mkdir(parents=True)
+    (base / "deep/device/file").write_text("reached")
+    for path, mode in (("", 0o700), ("deep", 0o755), ("deep/device", 0o755)):
+        (base / path).chmod(mode)
+    (base / "deep/device/file").chmod(0o644)
+    return base
+
+
 def test_open_folders_are_left_alone(tmp_path: Path) -> None:
     assert passage.closed_above(Path("/usr/bin")) is None
     tmp_path.chmod(0o700)
@@ -61,11 +72,8 @@ def test_open_folders_are_left_alone(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take a view of its own")
 @pytest.mark.servers
 def test_a_stranger_passes_but_sees_nothing_else(tmp_path: Path) -> None:
-    base = tmp_path / "closed"
-    (base / "deep/device").mkdir(parents=True)
-    (base / "deep/device/file").write_text("reached")
+    base = _closed(tmp_path)
     (base / "secret").write_text("not for the device")
-    base.chmod(0o700)
     before = Path("/proc/self/mountinfo").read_text()
     done = run([sys.executable, "-c", LOOK, base, STRANGER], timeout_s=30)
     told = json.loads(done.stdout)
@@ -80,10 +88,7 @@ def test_a_stranger_passes_but_sees_nothing_else(tmp_path: Path) -> None:
 def test_folders_in_between_are_passable_and_nobody_else_s_whatever_the_umask(
     tmp_path: Path, umask: int
 ) -> None:
-    base = tmp_path / "closed"
-    (base / "deep/device").mkdir(parents=True)
-    (base / "deep/device/file").write_text("reached")
-    base.chmod(0o700)
+    base = _closed(tmp_path)
     look = f"import os; os.umask({umask})\n{LOOK}\nprint(oct((base / 'deep').stat().st_mode))"
     look = look.replace('base / "deep", ', "")
     done = run([sys.executable, "-c", look, base, STRANGER], timeout_s=30)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from socket import gethostname
 from tempfile import TemporaryFile, gettempdir, mkdtemp
@@ -66,6 +67,7 @@ _SCRATCH: Final = "holdfast-audit-"
 _ABANDONED_S: Final = 60.0  # a folder that was just made may not be locked yet
 _MOST_OPEN: Final = 1024
 _MARGIN_BYTES: Final = 16 << 20
+_turns: Final = count()
 
 
 def _silent(_stage: str, _fraction: float, _text: str) -> None:
@@ -177,8 +179,10 @@ class _Audit:
                 self._request(scratch, database, cached=cached is not None)
             )
             walls = self._walls(scratch, database, uid)
-            answer_end, answer_start = _pipe(stack)
-            steps_end, steps_start = _pipe(stack)
+            # Closed once and no more: a number closed twice is another audit's by then.
+            child_ends = stack.enter_context(ExitStack())
+            answer_end, answer_start = _pipe(stack, child_ends)
+            steps_end, steps_start = _pipe(stack, child_ends)
             fds = {0: request, exchange.ANSWER_FD: answer_start, exchange.PROGRESS_FD: steps_start}
             if self._opened.image is not None:
                 fds[exchange.SUBJECT_FD] = self._opened.image
@@ -187,8 +191,7 @@ class _Audit:
             child = self._start(walls, fds)
             stack.callback(end, child.pid)
             self._missing = (*child.missing, *notes)
-            for fd in (answer_start, steps_start):
-                os.close(fd)
+            child_ends.close()
             try:
                 answer = Listening(
                     child.pid, answer_end, steps_end, scratch, self._settings.limits, self._progress
@@ -256,7 +259,8 @@ class _Audit:
         bounds = {
             resource.RLIMIT_AS: limits.memory_bytes,
             resource.RLIMIT_FSIZE: longest,
-            resource.RLIMIT_CPU: limits.seconds + int(GRACE_S),
+            # Only should nobody watch any more; who watches says which limit it was.
+            resource.RLIMIT_CPU: limits.seconds + 3 * int(GRACE_S),
             resource.RLIMIT_NOFILE: _MOST_OPEN,
         }
         if uid is not None:  # the processes of an ordinary user are not only ours
@@ -344,16 +348,11 @@ class _Audit:
         )
 
 
-def _pipe(stack: ExitStack) -> tuple[int, int]:
+def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
-    stack.callback(_close, write_end)
-    stack.callback(_close, read_end)
+    ours.callback(os.close, read_end)
+    theirs.callback(os.close, write_end)
     return read_end, write_end
-
-
-def _close(fd: int) -> None:
-    with suppress(OSError):
-        os.close(fd)
 
 
 def _open_to_all(path: Path) -> bool:
@@ -386,7 +385,7 @@ def _uid_for(folder: Path | None, scratch: Path) -> tuple[int | None, tuple[str,
         if place.name.isdecimal():
             with suppress(OSError):
                 used.add(place.stat().st_uid)
-    turn = os.getpid() % len(_UIDS)
+    turn = (os.getpid() + next(_turns)) % len(_UIDS)  # audits of other threads start meanwhile
     for uid in (*_UIDS[turn:], *_UIDS[:turn]):
         if uid not in used:
             return uid, ()

@@ -75,5 +75,22 @@ def test_a_hostile_line_takes_no_time(piece: str) -> None:
     assert process_time() - started < 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "::once:/usr/bin/mysql -u root -pSesame-42 x",
+        "*/5 * * * * root /usr/bin/sshpass -p Sesame-42 ssh host",
+        "! mysqladmin -pSesame-42 ping",
+        "wpa_passphrase home Sesame-42 > /tmp/wpa.conf",
+        "curl -H 'Authorization: Basic Sesame-42' https://x.example | grep ok",
+        "openssl enc -d -k Sesame-42 -in /etc/x | sh",
+    ],
+)
+def test_source_that_was_not_taken_apart_is_masked_too(text: str) -> None:
+    shown = masked_text(text)
+    assert SECRET not in shown
+    assert "***" in shown
+
+
 def test_hash_in_a_piece_of_source_is_hidden() -> None:
     assert masked_text('[ "$x" = "$5$salt$abcdefghijkl" ]') == '[ "$x" = "***" ]'

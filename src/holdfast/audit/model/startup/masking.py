@@ -50,6 +50,14 @@ _SWITCHES: Final = {
 """What is followed by a secret, and in which programs."""
 _JOINED: Final = frozenset({"-p", "-P", "-k"})
 """Switches whose secret may follow without a space."""
+_SWITCHED: Final = tuple(
+    re.compile(
+        rf"(\b(?:{'|'.join(sorted(programs))})\b[^\n;|&]{{0,160}}?\s{switch}"
+        rf"\s{{{0 if switch in _JOINED else 1},4}})[^\s;|&)]{{1,200}}"
+    )
+    for switch, programs in _SWITCHES.items()
+)
+_PASSPHRASE: Final = re.compile(r"(\bwpa_passphrase\s{1,4}\S{1,80}\s{1,4})[^\s;|&)]{1,200}")
 _LAST: Final = frozenset({"wpa_passphrase", "mkpasswd", "cryptpw", "vncpasswd", "smbpasswd"})
 """Programs whose last argument is a secret; so it is of `htpasswd -b` and `openssl passwd`."""
 _USER_JOINED: Final = ("telnetd", "curl")
@@ -151,6 +159,8 @@ def masked_text(text: str) -> str:
     text = _HASH.sub(HIDDEN, text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
     text = _MEMBER.sub(rf"\1\2{HIDDEN}\2", text)
+    for switched in (*_SWITCHED, _PASSPHRASE):
+        text = switched.sub(rf"\1{HIDDEN}", text)
     text = _LOGIN.sub(rf"\1{HIDDEN}", text)
     text = _COMPARED.sub(rf"\1\2{HIDDEN}", text)
     return _SET.sub(rf"\1\2{HIDDEN}", text)
