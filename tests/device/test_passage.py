@@ -18,7 +18,8 @@ from holdfast.device import passage
 base = Path(sys.argv[1])
 trouble = passage.open_up([base / "deep/device", base / "deep", base / "missing"])
 cat = ["setpriv", "--reuid", sys.argv[2], "--clear-groups", "cat", str(base / "deep/device/file")]
-seen = subprocess.run(cat, capture_output=True).stdout.decode()
+done = subprocess.run(cat, capture_output=True)
+seen = (done.stdout + done.stderr).decode()
 (base / "deep/device/new").write_text("kept")
 print(json.dumps({"trouble": trouble, "seen": seen, "there": os.listdir(base)}))
 """

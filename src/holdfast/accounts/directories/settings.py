@@ -299,12 +299,10 @@ def of_json(content: bytes | str) -> CentralLogin:
     """Read settings from JSON.
 
     Raises:
-        CentralSettingsError: They are faulty; it names every place.
+        CentralSettingsError: They are faulty; it names the place.
     """
     try:
-        return msgspec.json.decode(content, type=CentralLogin, strict=True)
-    except (msgspec.ValidationError, ProblemsError) as error:
-        raise CentralSettingsError(str(error)) from error
+        return of_plain(msgspec.json.decode(content))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CentralSettingsError("they are not JSON") from error
 
@@ -314,13 +312,30 @@ def to_json(settings: CentralLogin) -> bytes:
     return msgspec.json.encode(settings)
 
 
-def of_plain(plain: Mapping[str, Any]) -> CentralLogin:
+def of_plain(plain: Any) -> CentralLogin:  # noqa: ANN401 - whatever stood in a file
     """Read settings from dictionaries and lists.
 
     Raises:
-        CentralSettingsError: They are faulty; it names every place.
+        CentralSettingsError: They are faulty; it names the place.
     """
     try:
-        return msgspec.convert(plain, type=CentralLogin)
+        settings = msgspec.convert(plain, type=CentralLogin)
     except (msgspec.ValidationError, ProblemsError) as error:
         raise CentralSettingsError(str(error)) from error
+    for place in _unknown(plain, msgspec.to_builtins(settings), ""):
+        raise CentralSettingsError(f"{place} is not known")
+    return settings
+
+
+def _unknown(given: Any, read: Any, place: str) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """Find the keys that were passed over; a misspelt one would change nothing, silently."""
+    if isinstance(given, dict) and isinstance(read, dict):
+        for key, value in given.items():
+            inner = f"{place}.{key}" if place else str(key)
+            if key in read:
+                yield from _unknown(value, read[key], inner)
+            else:
+                yield inner
+    elif isinstance(given, list | tuple) and isinstance(read, list | tuple):
+        for index, (one, other) in enumerate(zip(given, read, strict=False)):
+            yield from _unknown(one, other, f"{place}[{index}]")

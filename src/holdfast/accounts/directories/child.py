@@ -1,0 +1,164 @@
+"""`python -I -m holdfast.accounts.directories.child`: asks servers once, and ends.
+
+Question on standard input, answer on standard output, both one JSON object, as `asking` writes and
+reads them. The libraries of the protocols, and the secrets, live only as long as one question.
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from holdfast.accounts.directories.answers import (
+    Accepted,
+    Answer,
+    Directory,
+    Login,
+    Rejected,
+    Step,
+    Unavailable,
+)
+from holdfast.accounts.directories.chain import Chain, Outcome
+from holdfast.accounts.directories.roles import role_of
+from holdfast.accounts.directories.settings import CentralLogin, Server
+from holdfast.core.errors import HoldfastError
+
+
+class Question(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is asked of the child.
+
+    Attributes:
+        settings: Of central login.
+        secrets: By name of the server, and `NAME.key` for the key of our own certificate.
+        login: Who wants in; None only for a test without one.
+        groups: Groups of servers to ask, in this order; for a login.
+        server: The one server to test; for a test.
+        dead: Seconds for which servers are left out, by name.
+        budget_s: Seconds for all of it.
+    """
+
+    settings: CentralLogin
+    secrets: dict[str, str] = {}
+    login: Login | None = None
+    groups: tuple[str, ...] = ()
+    server: str = ""
+    dead: dict[str, float] = {}
+    budget_s: float = 10.0
+
+
+class Tested(msgspec.Struct, kw_only=True):
+    """How a test of a server went.
+
+    Attributes:
+        steps: In their order.
+        role: The role that the login would get; empty for none.
+    """
+
+    steps: tuple[Step, ...]
+    role: str = ""
+
+
+def directory_of(
+    server: Server, secrets: Mapping[str, str], *, understood: Sequence[str] = ()
+) -> Directory:
+    """Make what asks a server; only the code of its protocol is imported.
+
+    Args:
+        server: Which one.
+        secrets: Of all servers.
+        understood: Attributes on which roles depend; a TACACS+ server may insist on them.
+    """
+    secret, key = secrets.get(server.name, ""), secrets.get(f"{server.name}.key", "")
+    if server.protocol == "ldap":
+        from holdfast.accounts.directories.ldap import LdapDirectory  # noqa: PLC0415
+
+        return LdapDirectory(server, secret, client_key=key)
+    if server.protocol == "radius":
+        from holdfast.accounts.directories.radius import RadiusDirectory  # noqa: PLC0415
+
+        return RadiusDirectory(server, secret, client_key=key)
+    from holdfast.accounts.directories.tacacs import TacacsDirectory  # noqa: PLC0415
+
+    return TacacsDirectory(server, secret, client_key=key, understood=understood)
+
+
+def answered(question: Question) -> Outcome | Tested:
+    """Answer one question.
+
+    Raises:
+        HoldfastError: The question makes no sense.
+    """
+    known = {one.name for one in question.settings.servers}
+    if question.server:
+        if question.server not in known:
+            raise HoldfastError(f"there is no server {question.server!r} in the settings")
+        return _tested(question)
+    groups = {one.name for one in question.settings.groups}
+    if question.login is None or not question.login.password or set(question.groups) - groups:
+        raise HoldfastError("a login needs a name, a password and known groups of servers")
+    chain = Chain(
+        question.settings,
+        directory=lambda server: _directory(server, question),
+        dead=question.dead,
+        monotonic=time.monotonic,
+    )
+    return chain.ask(question.login, question.groups, budget_s=question.budget_s)
+
+
+def _directory(server: Server, question: Question) -> Directory:
+    understood = [rule.attribute for rule in question.settings.roles if rule.attribute]
+    return directory_of(server, question.secrets, understood=understood)
+
+
+def _tested(question: Question) -> Tested:
+    server = question.settings.server(question.server)
+    until = time.monotonic() + question.budget_s
+    steps: list[Step] = []
+    directory = _directory(server, question)
+    answer = directory.test(question.login, until=until, tell=steps.append)
+    if question.login is None:
+        return Tested(steps=tuple(step for step in steps if step.name != "role"))
+    step, role = _role_step(answer, question)
+    # What the server refused about the role explains why there is none.
+    steps = [each for each in steps if each.name != "role" or (each.ok is False and not role)]
+    return Tested(steps=(*steps, step), role=role)
+
+
+def _role_step(answer: Answer, question: Question) -> tuple[Step, str]:
+    if isinstance(answer, Unavailable | Rejected):
+        return Step(name="role", ok=None, told="Not reached: there is no yes to judge."), ""
+    # A test concerns a server; the group through which it would be asked may limit rules.
+    methods = [one.name for one in question.settings.groups if question.server in one.servers]
+    for method in methods or [""]:
+        role = role_of(answer.claims, question.settings.roles, method=method)
+        if role is not None:
+            return Step(name="role", ok=True, told=f"The role would be {role}."), role
+    told = "No rule gives this person a role, so there would be no access. The server said: "
+    return Step(name="role", ok=False, told=told + _said(answer)), ""
+
+
+def _said(answer: Accepted) -> str:
+    claims = [
+        f"{claim.kind} {claim.name + ' = ' if claim.name else ''}{claim.value}"
+        for claim in answer.claims[:10]
+    ]
+    return "; ".join(claims) + "." if claims else "nothing from which a role could follow."
+
+
+def main() -> int:
+    """Read the question, write the answer."""
+    try:
+        question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+        answer: Any = answered(question)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
+        answer = {"error": "the question cannot be read"}
+    except HoldfastError as error:
+        answer = {"error": str(error)}
+    sys.stdout.buffer.write(msgspec.json.encode(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Settings of central login: what is wrong is named with its place, nothing is passed over."""
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.accounts.directories.settings import CentralLogin, of_json, of_plain, to_json
+from holdfast.accounts.errors import CentralSettingsError
+from holdfast.core.config import parse
+
+GOOD = """
+budget_s = 8
+
+[[servers]]
+name = "tac-1"
+protocol = "tacacs+"
+host = "tac-1.example.test"
+
+[[servers]]
+name = "ad"
+protocol = "ldap"
+host = "2001:db8::1"
+transport = "starttls"
+ldap = { base = "dc=example,dc=test", direct_dn = "{name}@example.test", nested = "ad" }
+
+[[groups]]
+name = "switches"
+servers = ["tac-1"]
+
+[[groups]]
+name = "directory"
+servers = ["ad"]
+dead_s = 60
+
+[[methods]]
+service = "gui"
+order = ["switches", "directory", "local"]
+local_names = ["break-glass"]
+
+[[roles]]
+role = "owner"
+level = 15
+"""
+
+
+def test_the_same_shape_is_read_from_toml_and_from_json() -> None:
+    of_toml = parse(GOOD, CentralLogin, name="x.toml")
+    assert of_plain(tomllib.loads(GOOD)) == of_toml
+    assert of_json(to_json(of_toml)) == of_toml
+    assert of_toml.server("ad").address == "[2001:db8::1]:389"
+    assert of_toml.server("tac-1").address == "tac-1.example.test:300"
+    assert of_toml.methods_of("gui").order == ("switches", "directory", "local")
+    assert of_toml.methods_of("api").order == ("local",)
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "told"),
+    [
+        (("servers", 0, "protocol"), "kerberos", "servers[0].protocol"),
+        (("servers", 0, "hots"), "x", "servers[0].hots is not known"),
+        (("servers", 0, "port"), 70000, "port"),
+        (("servers", 0, "host"), "a b", "host"),
+        (("servers", 0, "transport"), "plain", "anybody on the way can change a no into a yes"),
+        (("servers", 0, "transport"), "starttls", "tacacs+ knows tls and plain"),
+        (("servers", 0, "ca"), "nonsense", "is not a list of certificates in PEM"),
+        (("servers", 1, "ldap"), None, "belongs to LDAP servers"),
+        (("servers", 1, "ldap", "direct_dn"), "uid=x", "must contain {name}"),
+        (("servers", 1, "ldap", "direct_dn"), "", "either this or direct_dn is needed"),
+        (("servers", 1, "name"), "tac-1", "servers[1].name: is there already"),
+        (("groups", 0, "servers"), ["nobody"], "groups[0].servers[0]: there is no server nobody"),
+        (("groups", 0, "servers"), ["tac-1", "ad"], "must all speak the same protocol"),
+        (("groups", 0, "name"), "local", "local means the accounts kept here"),
+        (("methods", 0, "order"), ["nowhere"], "methods[0].order[0]: there is no group nowhere"),
+        (("roles", 0, "group"), "admins", "exactly one of group, attribute and level"),
+        (("budget_s",), 3600, "budget_s"),
+    ],
+)
+def test_what_is_wrong_is_named(where: tuple[Any, ...], value: object, told: str) -> None:
+    plain: Any = tomllib.loads(GOOD)
+    place = plain
+    for step in where[:-1]:
+        place = place[step]
+    place[where[-1]] = value
+    with pytest.raises(CentralSettingsError) as caught:
+        of_json(json.dumps(plain))
+    assert told.replace("[", "").replace("]", "") in str(caught.value).replace("[", "").replace(
+        "]", ""
+    )
+    assert caught.value.hint
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_nonsense_is_refused_as_such(content: bytes) -> None:
+    try:
+        of_json(content)
+    except CentralSettingsError:
+        return
+    assert isinstance(json.loads(content), dict)
+
+
+def test_deep_nonsense_is_refused() -> None:
+    with pytest.raises(CentralSettingsError):
+        of_json(b"[" * 200_000)
