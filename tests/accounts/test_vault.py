@@ -56,6 +56,7 @@ def test_damage_never_opens(place: int, mark: str) -> None:
     ["", "$", SEALED[:-1], SEALED[:-4], SEALED + "\n", SEALED.replace("v=1", "v=2"),
      SEALED[:36], "$holdfast-sealed$v=1$k=00000000$AAAA", "\ud800", "$" * 100_000,
      SEALED + "A" * 100_000],
+    ids=[f"case-{number}" for number in range(11)],  # the key is another each time
 )  # fmt: skip
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises((VaultError, UnknownKeyError)):

@@ -17,9 +17,10 @@ import pytest
 from holdfast.core import clock
 from holdfast.core.errors import HoldfastError
 from holdfast.core.process import run
-from holdfast.device import boot, factory, services
+from holdfast.device import boot, claim, factory, services
 from holdfast.device.broker import settings as broker_settings
 from holdfast.device.broker import wire
+from holdfast.device.label import Label
 from holdfast.device.launcher import plan_of
 from holdfast.hardening import confine
 from holdfast.updates import bundle, keys
@@ -169,10 +170,18 @@ def maker(ground: Path) -> Maker:
 
 
 @pytest.fixture
-def device(ground: Path, maker: Maker, make_image: Callable[..., Path]) -> Path:
-    """Make a device with version 1.0 in slot a."""
+def device(fresh: tuple[Path, Label]) -> Path:
+    """Make a device with version 1.0 in slot a, whose launcher has seen its owner."""
+    folder, _label = fresh
+    claim.mark_of(folder).touch()
+    return folder
+
+
+@pytest.fixture
+def fresh(ground: Path, maker: Maker, make_image: Callable[..., Path]) -> tuple[Path, Label]:
+    """Make a device with version 1.0 in slot a, as it comes from the factory; give its label."""
     folder = ground / "device"
-    factory.make(
+    made = factory.make(
         factory.Order(
             folder=folder,
             profile=PROFILE,
@@ -186,7 +195,7 @@ def device(ground: Path, maker: Maker, make_image: Callable[..., Path]) -> Path:
             settings={"gui_listen": "127.0.0.1:0", "health_s": 20},
         )
     )
-    return folder
+    return folder, made
 
 
 @pytest.fixture

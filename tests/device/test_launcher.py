@@ -9,16 +9,18 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from holdfast.cli.demo.pinned import PinnedConnection
 from holdfast.core.errors import UsageError
 from holdfast.core.process import run
 from holdfast.device import factory
 from holdfast.device.broker import state, tree, wire
+from holdfast.device.certificate import fingerprint
 from holdfast.device.report import report
 from holdfast.updates.release import Release
 
@@ -305,7 +307,7 @@ def test_sockets_that_a_process_shut_down_work_again_after_the_restart(
     config.write_text(config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}"))
     launch()
     eventually(lambda: ask("status")["health"]["state"] == "healthy")
-    eventually(lambda: pages_answer(port))
+    eventually(lambda: pages_answer(device, port))
     for name in ("gui", "auth"):
         with socket.socket(fileno=stolen(pids(device)[name], 3)) as listening:
             listening.shutdown(socket.SHUT_RDWR)
@@ -314,13 +316,15 @@ def test_sockets_that_a_process_shut_down_work_again_after_the_restart(
     with pytest.raises(wire.UnreachableError):
         wire.call(device / "run/auth.sock", "account.state", {})
     ask("reboot")
-    eventually(lambda: pages_answer(port))
+    eventually(lambda: pages_answer(device, port))
     assert wire.call(device / "run/auth.sock", "account.state", {}) == {"claimed": False}
 
 
-def pages_answer(port: int) -> bool:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/claim", timeout=5) as answer:
-        return bool(answer.status == 200)
+def pages_answer(device: Path, port: int) -> bool:
+    pin = fingerprint(device / "factory/tls-certificate.pem")
+    with closing(PinnedConnection(f"127.0.0.1:{port}", sha256=pin, timeout_s=5)) as connection:
+        connection.request("GET", "/claim")
+        return connection.getresponse().status == 200
 
 
 def stolen(pid: int, number: int) -> int:

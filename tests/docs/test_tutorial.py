@@ -56,7 +56,8 @@ class Reader:
         )
         found = re.search(r"--gui-listen (127.0.0.1:(\d+))", tutorial)
         assert found is not None
-        self.owner = Visitor(f"http://{found[1]}")
+        self._listens = found[1]
+        self.owner = Visitor("")  # until the device has shown its certificate
         self._ports["device run"] = int(found[2])
         self._environment = {**os.environ, "PATH": f"{root}/.venv/bin:{os.environ['PATH']}"}
 
@@ -85,7 +86,8 @@ class Reader:
                 process.terminate()
                 process.wait(PATIENCE_S)
 
-    def claims(self, code: str) -> None:
+    def claims(self, code: str, sha256: str) -> None:
+        self.owner = Visitor(f"https://{self._listens}", sha256=sha256)
         password = "five unrelated words here"
         page = self.owner.get("/")
         page = self.owner.submit(page, code=code, name="ada", password=password)
@@ -121,7 +123,7 @@ def reader(
 
 
 def test_who_follows_it_ends_with_a_device_that_runs_the_second_release(reader: Reader) -> None:
-    code = ""
+    code = sha256 = ""
     with ExitStack() as terminals:
         for kind, commands in reader.blocks:
             match kind:
@@ -130,7 +132,7 @@ def test_who_follows_it_ends_with_a_device_that_runs_the_second_release(reader: 
                 case "running":
                     terminals.enter_context(reader.leaves_running(commands))
                     if "device run" in commands:
-                        reader.claims(code)
+                        reader.claims(code, sha256)
                     continue
                 case "refused":
                     assert reader.types(commands) == 1, reader.seen
@@ -142,3 +144,5 @@ def test_who_follows_it_ends_with_a_device_that_runs_the_second_release(reader: 
             assert kind != "finally" or "version 1.1 from slot b" in reader.seen
             if found := re.search(r"Set-up code, printed this once: (\S+)", reader.seen):
                 code = found[1]
+            if found := re.search(r"Certificate, SHA-256: ([0-9A-F ]+)", reader.seen):
+                sha256 = found[1].replace(" ", "")

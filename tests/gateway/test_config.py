@@ -15,6 +15,8 @@ def test_gateway_knows_every_key_that_the_hub_knows() -> None:
     assert names(config.GatewayConfig) == names(hub_config.HubConfig)
     assert names(config.GatewayPart) == names(hub_config.GatewayConfig)
     assert names(config.MailPart) == names(hub_config.SmtpConfig)
+    assert names(config.AccountsPart) == names(hub_config.AccountsConfig)
+    assert names(config.OpenIdPart) == names(hub_config.OpenIdConfig)
 
 
 def test_file_is_read_as_the_hub_reads_it(tmp_path: Path) -> None:

@@ -27,10 +27,12 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import setup_test_environment
 
+from holdfast.accounts.hashing.device_keys import DeviceKeys, save
 from holdfast.updates.keys import SigningKey, public_of
 from holdfast.updates.release import Release, Severity, Version
 from holdfast.updates.upstream import CryptoSigner
 from holdfast.updates.workshop import Start, Workshop
+from tests.hub.doors import prove
 
 if TYPE_CHECKING:
     from holdfast.hub.fleet.models import Device
@@ -69,13 +71,20 @@ def _empty_database() -> Path:
     return settings.HUB.database.rename(_STATE / "empty.sqlite3")
 
 
+_KEYS = DeviceKeys.made()
+
+
 @pytest.fixture
 def db(_empty_database: Path) -> Iterator[Path]:
     """Give the test a state folder with an empty database; real commits, nothing left behind."""
+    from holdfast.hub.staff import brake  # noqa: PLC0415 - after Django has started
+
     state: Path = settings.HUB.state
     shutil.rmtree(state)
     settings.HUB.uploads.mkdir(parents=True)
     shutil.copyfile(_empty_database, settings.HUB.database)
+    save(settings.HUB.account_keys, _KEYS)
+    brake.forget()
     yield state
     connections.close_all()
 
@@ -102,6 +111,7 @@ def staff_client(ada: "Account") -> Client:
     """Give a browser in which ada is logged in; it sends forms as ada does."""
     client = Client()
     client.force_login(ada)
+    prove(client)
     return client
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.hub.browsing import CHROMIUM, SIZES, Camera, Watcher, by_keyboard
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers, pytest.mark.slow]
 
@@ -21,11 +23,6 @@ Maker = Any
 Hub = Any
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PASSWORD = "seven plain words nobody would guess"
-SIZES = {"phone": (360, 740), "desk": (1280, 800)}
-CHROMIUM = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic",
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -51,66 +48,17 @@ def start_worker() -> Iterator[Callable[[str], object]]:
         process.wait(30)
 
 
-class Watcher:
-    """Notes what a page must not do."""
-
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
-        self._url = url
-        context.on("console", self._heard)
-        context.on("request", lambda request: self._asked(request.url))
-
-    def _heard(self, message: ConsoleMessage) -> None:
-        # A 4xx answer that the test provokes is told to the console as well.
-        if message.type in {"error", "warning"} and "status of 4" not in message.text:
-            self.complaints.append(message.text)
-
-    def _asked(self, url: str) -> None:
-        if not url.startswith(self._url + "/"):
-            self.foreign.append(url)
-
-
-class Camera:
-    """Takes pictures of pages and looks whether they overflow."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder = folder
-        self.name = name
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def take(self, page: Page, what: str) -> None:
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        shown = page.evaluate("document.documentElement.clientWidth")
-        page.screenshot(path=self.folder / f"{self.name}-{what}.png", full_page=True)
-        assert wide <= shown, f"{what} is {wide} wide on a screen of {shown}"
-
-
-def by_keyboard(page: Page, words: str) -> None:
-    """Move with Tab to the link or button with these words, see the focus, and press Enter."""
-    seen = []
-    for _step in range(60):
-        page.keyboard.press("Tab")
-        text = page.evaluate("document.activeElement?.innerText ?? ''").strip()
-        seen.append(text)
-        if text == words:
-            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-            assert outline == "solid", f"{words} shows no focus"
-            with page.expect_navigation():
-                page.keyboard.press("Enter")
-            return
-    pytest.fail(f"{words} cannot be reached by keyboard; seen: {seen}")
-
-
 def set_up(page: Page, link: str) -> None:
     page.goto(link)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.get_by_label("Name").focus()
     page.keyboard.type("ada")
+    page.get_by_text("Or choose one of your own").focus()
+    page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
-    page.keyboard.press("Tab")
+    page.get_by_label("The same once more").focus()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Five recommendations")
@@ -177,7 +125,7 @@ class Visit:
         by_keyboard(page, "Log out")
         camera.take(page, "05-login")
         page.get_by_label("Name").fill("ada")
-        page.get_by_label("Password").fill("wrong")
+        page.get_by_label("Password", exact=True).fill("wrong")
         page.keyboard.press("Enter")
         page.wait_for_selector(".notice.error")
         camera.take(page, "06-login-wrong")

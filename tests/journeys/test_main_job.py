@@ -3,6 +3,7 @@
 With HOLDFAST_PICTURES=FOLDER the pages are also kept as pictures (`script/pictures`).
 """
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from holdfast.cli.demo.places import Places, Ports
 from holdfast.cli.demo.site import Site
 from holdfast.cli.demo.visitor import links_in
+from tests.device.pinning import chromium_pin
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser, pytest.mark.slow]
 
@@ -35,8 +37,9 @@ SHOWN = {"device-claim-phone", "device-progress", "device-update", "hub-device",
 
 
 @pytest.fixture(scope="module")
-def browser(need: Callable[[str], str]) -> Iterator[Browser]:
-    arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+def browser(need: Callable[[str], str], site: Site) -> Iterator[Browser]:
+    pin = chromium_pin(site.device.folder / "factory/tls-certificate.pem")
+    arguments = [*ARGUMENTS, pin, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=need("chromium"), args=arguments)
         yield opened
@@ -83,7 +86,7 @@ def watched(browser: Browser, size: dict[str, int], faults: list[str]) -> Page:
     page.on(
         "request",
         lambda asked: (
-            None if re.match(r"http://127\.0\.0\.1:", asked.url) else faults.append(asked.url)
+            None if re.match(r"https?://127\.0\.0\.1:", asked.url) else faults.append(asked.url)
         ),
     )
     return page
@@ -93,17 +96,21 @@ def make_account(site: Site, staff: Page) -> None:
     log = site.supervisor.log_of("hub").read_text()
     staff.goto(next(link for link in reversed(links_in(log)) if "/setup/" in link))
     staff.get_by_label("Name").first.fill("grace")
+    staff.get_by_text("Or choose one of your own").click()
     staff.get_by_label("New password").fill(PASSWORD)
     staff.get_by_label("The same once more").fill(PASSWORD)
-    staff.get_by_role("button", name="Make the account").click()
+    staff.get_by_role("button", name="Use my own").click()
     expect(staff.get_by_role("heading", level=1)).to_be_visible()
 
 
 def claim(site: Site, owner: Page) -> None:
     owner.goto(site.device.url)
     keep(owner, "device-claim-phone", full=True)
-    code = site.device.setup_code
-    owner.get_by_label("Set-up code").fill(code)
+    owner.goto("about:blank")
+    owner.goto(json.loads(site.device.label.read_text())["qr"])  # as a telephone's camera does
+    code = site.device.setup_code.replace("-", "")
+    expect(owner.get_by_label("Set-up code")).to_have_value(code)
+    expect(owner).to_have_url(f"{site.device.url}/claim")  # the code is out of the address
     owner.get_by_label("Your name on this device").fill("ada")
     owner.get_by_label("Choose a password").fill(PASSWORD)
     owner.get_by_role("button", name="Make it mine").click()

@@ -22,6 +22,7 @@ SUBCOMMANDS = {
     "explain": "Say what a rule of the audit asks for, why, and what to do.",
     "keys": "Make, show, use and rotate signing keys.",
     "release": "Build, sign and publish a release.",
+    "accounts": "Try passwords against the rules, suggest some, make block lists.",
     "hub": "Run the hub and look after it.",
     "gateway": "Run the gateway that devices poll.",
     "device": "Run and inspect a device on this machine.",

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from holdfast.cli import device_accounts, device_label, device_reset
 from holdfast.core.errors import UsageError
 from holdfast.device import config as device_config
 from holdfast.device import factory
 from holdfast.device.broker import wire
+from holdfast.device.certificate import in_groups
 from holdfast.device.report import report
 from holdfast.hardening.verbs import (
     AGENT_VERBS,
@@ -41,7 +43,14 @@ Each process answers on a unix socket of its own (`run/broker.sock`, `run/agent.
 `{"id": "...", "error": {"code": "...", "message": "...", "hint": "..."}}`. The kernel says who
 calls; where all processes share one user, callers cannot be told apart, and
 `holdfast device status` says so. `root` is whoever runs as user 0. There are no other verbs, and
-no path, address or command ever crosses. All arguments of a verb are required."""
+no path, address or command ever crosses. All arguments of a verb are required, but for those
+marked with `?`, which may be left out.
+
+A verb that demands the owner's proof of its caller gets it as a fifth key, `"proof": "..."`. Auth
+makes it (`account.prove`) after a password or a code was right. It holds for one verb with exactly
+these arguments, for 60 seconds of the clock that only runs forward, and once; it says who
+confirmed.
+The key is fresh at each start of the launcher, which hands it to auth and broker alone."""
 _ERRORS = """
 ## Codes of refusals
 
@@ -52,6 +61,11 @@ _ERRORS = """
 | `verb-caller` | this caller may not use it |
 | `verb-argument` | an argument is missing, unknown, of another type or out of bounds |
 | `verb-rate` | used too often |
+| `verb-proof` | the owner's proof is missing, was used, is too old, or is for something else |
+| `account-slow-down` | too many wrong passwords or codes: the message says how long to wait |
+| `accounts-busy` | another password is being checked; try again in a few seconds |
+| `accounts-password` | the password may not be used; the message says why, the hint a way out |
+| `account-...` | the call about an account was refused for the reason in the message |
 | `busy` | an installation is under way, or too many connections are open |
 | `slot-staging` | what the agent staged is missing, too large, no plain file, or not his own |
 | `slot-unproven` | the running version is on trial; the other slot is its way back |
@@ -111,6 +125,7 @@ def _show(told: dict[str, Any]) -> None:
     for name, slot in told.get("slots", {}).items():
         slots.add_row(name, slot["state"], slot["version"], Text(slot["reason"]))
     console.print(slots)
+    _show_ownership(console, told)
     processes = Table("process", "pid", "user", "memory", box=None, padding=(0, 2, 0, 0))
     for process in told["processes"]:
         size = f"{process['rss_bytes'] / _MEGABYTE:.1f} MB" if process["running"] else "-"
@@ -130,6 +145,15 @@ def _show(told: dict[str, Any]) -> None:
             console.print(Text(f"  {words}", "yellow"))
     elif told["running"]:
         console.print(Text("No protection is missing.", "green"))
+
+
+def _show_ownership(console: Console, told: dict[str, Any]) -> None:
+    if told["reset_ordered"]:
+        console.print(Text("A factory reset is ordered: the next start erases the owner.", "red"))
+    if not told["claimed"]:
+        console.print("Nobody has claimed it: only its claim page answers.")
+    if told["sha256"]:
+        console.print(f"Certificate of its pages, SHA-256: {in_groups(told['sha256'])}")
 
 
 @app.command()
@@ -172,14 +196,19 @@ def reference() -> str:
             "",
             f"## {title}",
             "",
-            "| verb | does | arguments | callers | at most |",
-            "|---|---|---|---|---|",
+            "| verb | does | arguments | callers | proof of | at most |",
+            "|---|---|---|---|---|---|",
         ]
         for name, verb in table.items():
-            args = "; ".join(f"`{key}`: {_argument(rule)}" for key, rule in verb.args.items())
+            args = "; ".join(
+                f"`{key}`{'?' if key in verb.optional else ''}: {_argument(rule)}"
+                for key, rule in verb.args.items()
+            )
+            proof_of = ", ".join(sorted(verb.proof_of)) or "-"
             callers = ", ".join(sorted(verb.callers))
-            rate = f"{verb.calls} in {verb.per_s} s"
-            lines.append(f"| `{name}` | {verb.purpose} | {args or '-'} | {callers} | {rate} |")
+            rate = f"{verb.calls} in {verb.per_s:g} s"
+            cells = (f"`{name}`", verb.purpose, args or "-", callers, proof_of, rate)
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, _ERRORS])
 
 
@@ -208,18 +237,23 @@ def new(  # noqa: PLR0913 - each is an option of the command line
     hardware: Annotated[str, typer.Option(help="Hardware revision.")] = "a",
     gui_listen: Annotated[str | None, typer.Option(help="Host and port of its pages.")] = None,
     page_listen: Annotated[str | None, typer.Option(help="Host and port of its software.")] = None,
+    label: Annotated[
+        Path | None, typer.Option(help="Write the label to this .svg, .txt or .json file.")
+    ] = None,
     poll_s: Annotated[int | None, typer.Option(help="Seconds between polls.")] = None,
     health_s: Annotated[int | None, typer.Option(help="Seconds to prove a new version.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a device as the factory would, and print its one-time set-up code."""
+    if label is not None:
+        device_label.must_be_writable(label)
     wanted = {
         "gui_listen": gui_listen,
         "page_listen": page_listen,
         "poll_s": poll_s,
         "health_s": health_s,
     }
-    code = factory.make(
+    made = factory.make(
         factory.Order(
             folder=folder,
             profile=product,
@@ -233,7 +267,15 @@ def new(  # noqa: PLR0913 - each is an option of the command line
             settings={name: value for name, value in wanted.items() if value is not None},
         )
     )
+    if label is not None:
+        device_label.write(made, label)
     if as_json:
-        typer.echo(json.dumps({"folder": str(folder), "setup_code": code}))
+        typer.echo(json.dumps({"folder": str(folder), **made.plain()}))
     else:
-        typer.echo(f"Set-up code, printed this once: {code}")
+        typer.echo(f"Set-up code, printed this once: {made.code}")
+        typer.echo(f"Certificate, SHA-256: {in_groups(made.sha256)}")
+
+
+app.command()(device_label.label)
+app.command()(device_reset.reset)
+app.add_typer(device_accounts.app, name="accounts")

@@ -9,6 +9,7 @@ import typer
 from django.db import DatabaseError
 from typer.core import TyperGroup
 
+from holdfast.cli import hub_accounts
 from holdfast.core import log
 from holdfast.core.files import write_whole
 from holdfast.hub import database, start, state
@@ -30,6 +31,7 @@ class _Commands(TyperGroup):
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, help="Run the hub and look after it.")
+app.add_typer(hub_accounts.app, name="accounts")
 
 Config = Annotated[
     Path | None,

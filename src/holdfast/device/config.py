@@ -41,6 +41,9 @@ class DeviceFile:
         health_s: Seconds a new slot has to prove itself in place of what the profile says.
         idle_s: Seconds without a call after which the broker exits.
         image_bytes: Largest image that is accepted, in bytes.
+        claim_s: Seconds after power-on in which the device can be claimed.
+        button: File that tells whether the reset button is pressed, `1` if it is: on a real
+            board the `value` of its GPIO line.
         folder: Folder of the device; that of the file unless told.
         uids: Ids of the processes when started as root.
     """
@@ -56,6 +59,8 @@ class DeviceFile:
     health_s: Annotated[int, Between(1, 3600)] | None = None
     idle_s: Annotated[int, Between(1, 3600)] = 30
     image_bytes: Annotated[int, Between(1 << 20, 1 << 40)] = 1 << 30
+    claim_s: Annotated[int, Between(60, 86400)] = 1800
+    button: Path = Path("button")
     folder: Path = Path()
     uids: UidsTable = field(default_factory=UidsTable)
 
@@ -70,4 +75,5 @@ def read(path: Path) -> Settings:
     told = asdict(config.load(path, DeviceFile))
     told["folder"] = path.parent / told["folder"]
     told["product"] = path.parent / told["product"]
+    told["button"] = path.parent / told["button"]
     return Settings(**{**told, "uids": settings.Uids(**told["uids"])})

@@ -10,12 +10,13 @@ from pathlib import Path
 from holdfast import product
 from holdfast.core import clock
 from holdfast.core.errors import HoldfastError, UsageError
-from holdfast.device import layout
+from holdfast.device import certificate, config, label, layout
 from holdfast.device.auth import setup_code
 from holdfast.device.boot import boot_file
 from holdfast.device.broker import state, tree
 from holdfast.device.broker.state import BootState, Slot, SlotRecord
 from holdfast.device.broker.unpack import unpack
+from holdfast.device.label import Label
 from holdfast.device.launcher import plan_of
 from holdfast.updates import inspection
 from holdfast.updates.errors import UpdateError
@@ -61,11 +62,11 @@ class Order:
     settings: dict[str, str | int]
 
 
-def make(order: Order) -> str:
+def make(order: Order) -> Label:
     """Make a device; the folder is whole or absent.
 
     Returns:
-        The set-up code for the label; only its hash is kept.
+        The label, with the set-up code of which only a hash is kept.
 
     Raises:
         HoldfastError: Something given is faulty, or the disk is full.
@@ -82,7 +83,7 @@ def make(order: Order) -> str:
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    return code
+    return label.of(config.read(order.folder / "device.toml"), code)
 
 
 def _check(order: Order) -> None:
@@ -136,6 +137,7 @@ def _make(order: Order, folder: Path) -> str:
     # A JSON string or number is a TOML one as well.
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     (folder / "device.toml").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    certificate.make(config.read(folder / "device.toml"))
     _install(order, folder)
     layout.arrange(plan_of(folder / "device.toml"))
     tree.flush(folder)

@@ -22,10 +22,14 @@ _PAGE_S = 0.5
 _CHECK_S = 5.0
 _MOST_CHECKS = 3
 _LONGEST_OUTPUT_BYTES = 4096
+_REQUEST = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
 
 class Health:
     """Looks after one start of one slot; the trial ends with a verdict or a deadline.
+
+    Before the claim the slot's page does not listen; a copy of it that has only its standard
+    input then answers in its place.
 
     Attributes:
         state: `waiting`, `healthy` or `unhealthy`.
@@ -34,13 +38,14 @@ class Health:
     """
 
     def __init__(
-        self, plan: Plan, found: BootState, page: tuple[str, int], *, inside: bool
+        self, plan: Plan, found: BootState, page: tuple[str, int] | None, *, inside: bool
     ) -> None:
         self.state = "waiting"
         self.reason = ""
         self._plan = plan
         self._proving = found.proving
         self._page = page
+        self._unheard = services.page_on_trial(plan, found.booted, inside=inside)
         self._check = services.health(plan, found.booted, inside=inside)
         now = time.monotonic()
         self._deadline = now + plan.health_s
@@ -142,13 +147,31 @@ class Health:
             self._output = -1
 
     def _page_answers(self) -> bool:
-        request = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
         try:
+            if self._page is None:
+                return self._page_would_answer()
             with socket.create_connection(self._page, timeout=_PAGE_S) as connection:
-                connection.sendall(request)
+                connection.sendall(_REQUEST)
                 return b" 200 " in connection.recv(64)
         except OSError:
             return False
+
+    def _page_would_answer(self) -> bool:
+        ours, its = socket.socketpair()
+        with ours, its:
+            ours.settimeout(_PAGE_S)
+            try:
+                fds = {0: its.fileno(), 1: its.fileno()}
+                pid = start(self._unheard.command, self._unheard.walls, fds=fds).pid
+            except StartError:
+                return False
+            its.close()
+            try:
+                ours.sendall(_REQUEST)
+                return b" 200 " in ours.recv(64)
+            finally:
+                _kill(pid)
+                os.waitpid(pid, 0)
 
 
 def _kill(pid: int) -> None:

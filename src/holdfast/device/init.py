@@ -17,10 +17,12 @@ from pathlib import Path
 
 from holdfast.core.errors import BusyError, HoldfastError, PortTakenError
 from holdfast.core.files import full_disk_named
-from holdfast.device import boot, layout, services
+from holdfast.device import boot, layout, reset, services
 from holdfast.device.broker import wire
-from holdfast.device.broker.settings import ASK_RESTART, CONTROL_FD
+from holdfast.device.broker.proofs import fresh_key
+from holdfast.device.broker.settings import ASK_RESTART, CONTROL_FD, PROOF_FD
 from holdfast.device.broker.state import BootState
+from holdfast.device.claim import Gate, note_power_on
 from holdfast.device.health import Health
 from holdfast.device.services import Plan, Service
 from holdfast.hardening.confine import StartError, adopt_orphans, children, start
@@ -47,6 +49,7 @@ def run(text: str) -> None:
         BootError: Neither slot holds a whole system.
         PortTakenError: Another program listens where the owner's pages should be.
         NoSpaceError: The disk is full, and something is missing that must be made.
+        ResetError: A factory reset was ordered, and could not be completed.
     """
     plan = services.unpack(text)
     os.umask(0o022)
@@ -56,6 +59,7 @@ def run(text: str) -> None:
         layout.arrange(plan)
         _lock(plan.folder)
         launcher = Launcher(plan)
+        launcher.reset_if_asked()
     launcher.run()
 
 
@@ -104,6 +108,8 @@ class Launcher:
         self._sockets = {name: self._unix(name) for name in ("broker", "agent", "auth")}
         self._control_read, self._control_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        # Fresh at each start, and handed to broker and auth alone.
+        self._proof_key = fresh_key()
         self._children: dict[str, _Child] = {}
         self._inside = True
         self._ending = False
@@ -112,6 +118,21 @@ class Launcher:
         self._told_health = ""
         self._state: BootState | None = None
         self._next_tidy = 0.0
+        self._gate = Gate(plan.folder)
+        note_power_on(plan.folder / "run")
+
+    def reset_if_asked(self) -> None:
+        """Ask the button, and carry a factory reset out before anything of the device runs.
+
+        Raises:
+            ResetError: It could not be completed; nothing may start on half of an owner.
+        """
+        reset.ask_button(self.plan.folder, self.plan.button, say=self.say)
+        if reset.is_ordered(self.plan.folder):
+            reset.carry_out(self.plan.folder)
+            layout.arrange(self.plan)
+            self._gate = Gate(self.plan.folder)
+            self.say("factory reset: everything of the owner is erased, the label is valid again")
 
     def say(self, words: str) -> None:
         """Write a line of the boot log, for people."""
@@ -172,20 +193,35 @@ class Launcher:
         self._children = {
             "broker": _Child(
                 services.broker(plan),
-                {3: self._sockets["broker"].fileno(), CONTROL_FD: self._control_write},
+                {
+                    3: self._sockets["broker"].fileno(),
+                    CONTROL_FD: self._control_write,
+                    PROOF_FD: self._proof_key,
+                },
             ),
             "agent": _Child(services.agent(plan), {3: self._sockets["agent"].fileno()}),
-            "auth": _Child(services.auth(plan), {3: self._sockets["auth"].fileno()}),
+            "auth": _Child(
+                services.auth(plan),
+                {3: self._sockets["auth"].fileno(), PROOF_FD: self._proof_key},
+            ),
             "gui": _Child(services.gui(plan), {3: self._gui_socket.fileno()}),
         }
-        self._start_page(found)
+        self._gate.look(time.monotonic())
+        if self._gate.open:
+            self._open_services(found)
+        else:
+            (plan.folder / "run" / "page.json").unlink(missing_ok=True)
+            self.say("nobody has claimed this device: only its claim page answers")
         for name in ("agent", "auth", "gui"):
             self._start(self._children[name])
-        self._health = Health(
-            plan, found, (plan.page_listen[0], self._page_port), inside=self._inside
-        )
-        self._publish("page", {"host": plan.page_listen[0], "port": self._page_port})
+        page = (plan.page_listen[0], self._page_port) if self._gate.open else None
+        self._health = Health(plan, found, page, inside=self._inside)
         self._publish_health()
+
+    def _open_services(self, found: BootState) -> None:
+        """Start what others on the network may use; never before the device has an owner."""
+        self._start_page(found)
+        self._publish("page", {"host": self.plan.page_listen[0], "port": self._page_port})
 
     def _revive_sockets(self) -> None:
         """Open again what a process shut down that had it in its hands."""
@@ -256,6 +292,9 @@ class Launcher:
         """Look after the processes until the slot is to be started anew, or all is to end."""
         while not self._ending and not self._restart_asked:
             now = time.monotonic()
+            if self._gate.look(now) and self._state is not None:
+                self.say("the device was claimed: its services start")
+                self._open_services(self._state)
             self._start_due(now)
             if now >= self._next_tidy:
                 self._tidy_logs()
@@ -282,6 +321,8 @@ class Launcher:
 
     def _patience(self, now: float) -> float:
         moments = [self._next_tidy]
+        if not self._gate.open:
+            moments.append(self._gate.next_look)
         moments += [
             child.next_start
             for child in self._children.values()

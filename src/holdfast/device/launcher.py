@@ -30,6 +30,17 @@ def plan_of(config_file: Path) -> Plan:
 
     settings = config.read(config_file)
     profile = product.read(settings.product)
+    identity = profile.identity
+    settings = settings._replace(
+        roles=profile.accounts.roles,
+        methods=profile.accounts.methods,
+        words=(
+            ("vendor", identity.vendor),
+            ("product", identity.product),
+            ("model", identity.model),
+            ("serial", settings.controller_id),
+        ),
+    )
     hub = urlsplit(settings.hub_url)
     return Plan(
         config=config_file.resolve(),
@@ -43,6 +54,8 @@ def plan_of(config_file: Path) -> Plan:
         gui_listen=_address(settings.gui_listen),
         page_listen=_address(settings.page_listen),
         hub_port=hub.port or _PORTS.get(hub.scheme, 443),
+        button=settings.button,
+        asks_directories=bool(set(profile.accounts.methods) - {"local"}),
         uids=settings.uids._asdict() if os.geteuid() == 0 else {},
     )
 
@@ -58,7 +71,8 @@ def replace_self(config_file: Path) -> None:
     Raises:
         HoldfastError: The settings are faulty, or the folder cannot be used.
     """
-    from holdfast.device import passage  # noqa: PLC0415 - only this first stage needs it
+    from holdfast.device import certificate, passage  # noqa: PLC0415 - this first stage only
+    from holdfast.device.settings import unpack  # noqa: PLC0415 - as above
     from holdfast.hardening.confine import program_folders  # noqa: PLC0415 - as above
 
     plan = plan_of(config_file)
@@ -66,6 +80,8 @@ def replace_self(config_file: Path) -> None:
         for trouble in passage.open_up((plan.folder, plan.config.parent, *program_folders())):
             sys.stderr.write(f"{trouble}\n")
     must_be_reachable(plan)
+    if told := certificate.ensure(unpack(plan.settings)):
+        sys.stderr.write(f"{told}\n")
     words = [sys.executable, "-I", "-m", "holdfast.device.launcher", "--plan", pack(plan)]
     os.execv(words[0], words)  # noqa: S606 - it replaces itself
 

@@ -44,6 +44,8 @@ _FOLDERS = (
 _FILES = (
     _Folder("factory/token", "agent", 0o400),
     _Folder("factory/setup-code.hash", "auth", 0o400),
+    _Folder("factory/tls-key.pem", "gui", 0o400),
+    _Folder("factory/tls-certificate.pem", "root", 0o444),
     _Folder("factory/root.json", "root", 0o444),
     _Folder("factory/product.toml", "root", 0o444),
 )

@@ -11,7 +11,10 @@ from holdfast.device.boot import boot_file
 from holdfast.device.broker import state
 from holdfast.device.broker.errors import StateError
 from holdfast.device.broker.state import NAMES, Slot
+from holdfast.device.certificate import CertificateError, fingerprint
+from holdfast.device.claim import mark_of
 from holdfast.device.layout import LOCK
+from holdfast.device.reset import is_ordered
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -63,7 +66,8 @@ def report(folder: Path) -> dict[str, Any]:
 
     Returns:
         `booted`, `version`, `good`, `trying`, `note`, `health`, `page`, `slots` by name,
-        `processes` (name, pid, uid, rss_bytes, running, missing), `rss_bytes` and `running`.
+        `processes` (name, pid, uid, rss_bytes, running, missing), `rss_bytes`, `running`,
+        `sha256` of the certificate (empty if there is none), `claimed` and `reset_ordered`.
     """
     told: dict[str, Any] = {"fault": ""}
     try:
@@ -107,4 +111,9 @@ def report(folder: Path) -> dict[str, Any]:
     told["running"] = running
     told["health"] = _published(folder, "health")
     told["page"] = _published(folder, "page")
+    told["sha256"] = ""
+    with suppress(CertificateError):
+        told["sha256"] = fingerprint(folder / "factory" / "tls-certificate.pem")
+    told["claimed"] = mark_of(folder).exists()
+    told["reset_ordered"] = is_ordered(folder)
     return told

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from holdfast.device.broker import settings as broker_settings
+from holdfast.device.broker.settings import PROOF_FD
 from holdfast.hardening.confine import Capability, Walls
 
 _INTERNET = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
@@ -30,6 +31,7 @@ _BROKER_POWERS = frozenset(
     }
 )
 _MOST_PROCESSES = 128
+_PATHS = ("config", "folder", "button")
 HEALTH_SCRIPT = "etc/holdfast/health"
 
 
@@ -48,6 +50,8 @@ class Plan(NamedTuple):
         gui_listen: Host and port of the owner's pages.
         page_listen: Host and port of the slot's own page; port 0 takes a free one.
         hub_port: TCP port of the gateway.
+        button: File that tells whether the reset button is pressed.
+        asks_directories: Whether the product may ask a directory who somebody is.
         uids: Uid of each process and of the group `sockets`; empty where not started as root.
     """
 
@@ -62,6 +66,8 @@ class Plan(NamedTuple):
     gui_listen: tuple[str, int]
     page_listen: tuple[str, int]
     hub_port: int
+    button: Path
+    asks_directories: bool = False
     uids: Mapping[str, int] = MappingProxyType({})
 
     def for_broker(self) -> broker_settings.Settings:
@@ -78,7 +84,7 @@ class Plan(NamedTuple):
 
 def pack(plan: Plan) -> str:
     """Write a plan as JSON, for a command line."""
-    plain = {"config": str(plan.config), "folder": str(plan.folder), "uids": dict(plan.uids)}
+    plain = {name: str(getattr(plan, name)) for name in _PATHS} | {"uids": dict(plan.uids)}
     return json.dumps(plan._asdict() | plain)
 
 
@@ -87,7 +93,7 @@ def unpack(text: str) -> Plan:
     raw = json.loads(text)
     for name in ("gui_listen", "page_listen"):
         raw[name] = tuple(raw[name])
-    return Plan(**{**raw, "config": Path(raw["config"]), "folder": Path(raw["folder"])})
+    return Plan(**{**raw, **{name: Path(raw[name]) for name in _PATHS}})
 
 
 def _python(module: str, *words: str) -> tuple[str, ...]:
@@ -152,16 +158,29 @@ def agent(plan: Plan) -> Service:
 
 
 def auth(plan: Plan) -> Service:
-    """Describe auth: no network; the only one that reads hashes."""
+    """Describe auth: the only one that reads hashes; has a network only to ask directories."""
     folder = plan.folder
+    words = ("--settings", plan.settings, "--fd", "3", "--proof-fd", str(PROOF_FD))
+    network: dict[str, Any] = {}
+    read = (*_common(plan), folder / "factory" / "setup-code.hash")
+    if plan.asks_directories:
+        # Their ports are the owner's choice; RADIUS and the names of hosts go by UDP.
+        network = {
+            "own_network": False,
+            "connect": None,
+            "families": _CLIENT,
+            "datagrams": True,
+        }
+        read = (*read, Path("/run/systemd/resolve"))
     return Service(
         name="auth",
-        command=_python("holdfast.device.auth", "--settings", plan.settings, "--fd", "3"),
+        command=_python("holdfast.device.auth", *words),
         walls=Walls(
             uid=plan.uids.get("auth"),
             children=True,
-            read=(*_common(plan), folder / "factory" / "setup-code.hash"),
+            read=read,
             write=(folder / "auth",),
+            **network,
             limits={**_SMALL, **_few(plan)},
         ),
     )
@@ -175,11 +194,16 @@ def gui(plan: Plan) -> Service:
         walls=Walls(
             uid=plan.uids.get("gui"),
             groups=_sockets(plan),
-            read=_common(plan),
+            read=(*_common(plan), *_certificate(plan)),
             write=(plan.folder / "gui",),
             limits={**_SMALL, **_few(plan)},
         ),
     )
+
+
+def _certificate(plan: Plan) -> tuple[Path, ...]:
+    factory = plan.folder / "factory"
+    return (factory / "tls-certificate.pem", factory / "tls-key.pem")
 
 
 def _few(plan: Plan) -> Mapping[int, int]:
@@ -219,6 +243,26 @@ def page(plan: Plan, slot: str, port: int, *, inside: bool) -> Service:
             own_network=False,
             bind=(port,),
             families=_INTERNET,
+            children=True,
+            run=() if inside else (root,),
+            root=root if inside else None,
+            limits={**_SMALL, **_few(plan)},
+        ),
+    )
+
+
+def page_on_trial(plan: Plan, slot: str, *, inside: bool) -> Service:
+    """Describe the web page of a slot that answers one request on its standard input.
+
+    With it a device without an owner finds out whether the page works although nothing listens.
+    """
+    root = plan.folder / "slots" / slot / "rootfs"
+    top = "" if inside else str(root)
+    return Service(
+        name="page",
+        command=(f"{top}/bin/busybox", "httpd", "-i", "-h", f"{top}/www"),
+        walls=Walls(
+            uid=plan.uids.get("page"),
             children=True,
             run=() if inside else (root,),
             root=root if inside else None,

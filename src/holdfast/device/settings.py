@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+_LONGEST_LABEL = 63  # of a name in the DNS, RFC 1035 2.3.4
+
 
 class Uids(NamedTuple):
     """Numeric ids of the processes; they need no names in /etc/passwd.
@@ -45,6 +47,11 @@ class Settings(NamedTuple):
         health_s: Seconds a new slot has to prove itself in place of what the profile says.
         idle_s: Seconds without a call after which the broker exits.
         image_bytes: Largest image that is accepted.
+        claim_s: Seconds after power-on in which the device can be claimed.
+        button: File that tells whether the reset button is pressed, `1` if it is.
+        roles: Roles of accounts, from the product profile.
+        methods: Ways to find out who somebody is, from the product profile.
+        words: Vendor, product, model and serial by these names; bad passwords.
         uids: Ids of the processes when started as root.
     """
 
@@ -60,11 +67,35 @@ class Settings(NamedTuple):
     health_s: int | None = None
     idle_s: int = 30
     image_bytes: int = 1 << 30
+    claim_s: int = 1800
+    button: Path = Path("button")
+    roles: tuple[str, ...] = ("owner",)
+    methods: tuple[str, ...] = ("local",)
+    words: tuple[tuple[str, str], ...] = ()
     uids: Uids = Uids()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names under which the device is found: of its id, alone and with `.local`."""
+        plain = "".join(
+            mark if mark.isascii() and mark.isalnum() else "-" for mark in self.controller_id
+        )
+        label = plain.lower()[:_LONGEST_LABEL].strip("-")
+        return label, f"{label}.local"
+
+    @property
+    def tls_key_file(self) -> Path:
+        """Key of the owner's pages; the gui alone can read it."""
+        return self.factory / "tls-key.pem"
+
+    @property
+    def certificate_file(self) -> Path:
+        """Certificate of the owner's pages; its fingerprint is on the label."""
+        return self.factory / "tls-certificate.pem"
+
+    @property
     def factory(self) -> Path:
-        """What the device was made with: root.json, product.toml, setup-code.hash, token."""
+        """What it was made with: profile, root of trust, set-up code, token, certificate."""
         return self.folder / "factory"
 
     @property
@@ -107,6 +138,7 @@ def pack(settings: Settings) -> str:
     """Write settings as JSON, for a command line; there is no secret in them."""
     plain = {
         "folder": str(settings.folder),
+        "button": str(settings.button),
         "product": str(settings.product),
         "uids": settings.uids._asdict(),
     }
@@ -120,7 +152,11 @@ def unpack(text: str) -> Settings:
         **{
             **raw,
             "folder": Path(raw["folder"]),
+            "button": Path(raw["button"]),
             "product": Path(raw["product"]),
+            "roles": tuple(raw["roles"]),
+            "methods": tuple(raw["methods"]),
+            "words": tuple((str(name), str(word)) for name, word in raw["words"]),
             "uids": Uids(**raw["uids"]),
         }
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from holdfast.accounts.directories.settings import CentralLogin
 from holdfast.core.config import load
 from holdfast.core.limits import Matching
 
@@ -41,6 +42,50 @@ class MailPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountsPart:
+    """The hub's rules for accounts; the gateway only knows that these keys are right.
+
+    Attributes:
+        blocklists: Lists of refused passwords.
+        blocklist_keys: Keys of those lists.
+        idle_minutes: Life of a session that is not used.
+        hashing_slots: How many passwords are hashed at the same time.
+    """
+
+    blocklists: tuple[Path, ...] = ()
+    blocklist_keys: tuple[str, ...] = ()
+    idle_minutes: int = 15
+    hashing_slots: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdPart:
+    """Whom the hub's staff log in with; the gateway only knows that these keys are right.
+
+    Attributes:
+        name: Of the provider.
+        issuer: Its address.
+        client_id: Of the hub.
+        secret_file: File with the secret.
+        role_claim: Claim that decides.
+        staff: What must stand in it.
+        label: Of the button.
+        scopes: What is asked for.
+        name_claim: Claim with the name.
+    """
+
+    name: str
+    issuer: str
+    client_id: str
+    secret_file: Path
+    role_claim: str
+    staff: tuple[str, ...]
+    label: str = ""
+    scopes: tuple[str, ...] = ()
+    name_claim: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayPart:
     """The table `[gateway]`.
 
@@ -65,6 +110,10 @@ class GatewayConfig:
         smtp: Of the hub.
         mail_folder: Of the hub.
         upload_limit_bytes: Of the hub.
+        accounts: Of the hub.
+        openid: Of the hub.
+        central_login: Of the hub.
+        central_login_secrets: Of the hub.
     """
 
     state: Path = Path("var/hub")
@@ -75,6 +124,10 @@ class GatewayConfig:
     smtp: MailPart | None = None
     mail_folder: Path | None = None
     upload_limit_bytes: int = 4 << 30
+    accounts: AccountsPart = field(default_factory=AccountsPart)
+    openid: tuple[OpenIdPart, ...] = ()
+    central_login: CentralLogin = field(default_factory=CentralLogin)
+    central_login_secrets: dict[str, Path] = field(default_factory=dict)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -40,6 +40,18 @@ class CallerError(VerbError):
     hint = "Only the callers named in docs/reference/broker-verbs.md may use it."
 
 
+class ProofError(VerbError):
+    """The call needs the owner's proof, and has none that holds."""
+
+    code = "verb-proof"
+    http_status = 403
+    exit_code = 1
+    hint = "Confirm with your password or a code, and do it within a minute."
+
+    def __init__(self) -> None:
+        super().__init__("This has to be confirmed by an owner of the device.")
+
+
 class RateError(VerbError):
     """The caller used the verb too often."""
 

@@ -52,17 +52,21 @@ class TokenError(HubError):
     hint = "Make a token with `holdfast hub token NAME --out FILE` or on the page Tokens."
 
 
-class ThrottledError(HubError):
-    """Too many attempts in a short time."""
+class NoAccessError(HubError):
+    """Somebody is known, and has no access here."""
 
-    code = "too-many-attempts"
-    http_status = 429
+    code = "no-access"
+    http_status = 403
+    exit_code = 2
+    hint = "Ask whoever looks after the hub's central login for the group that staff are in."
 
-    def __init__(self, *, wait_s: int) -> None:
-        super().__init__("too many attempts in a short time")
-        self.wait_s = wait_s
-        minutes = max(1, round(wait_s / 60))
-        self.hint = f"Wait {minutes} min, then try again."
+
+class ConfirmError(HubError):
+    """A dangerous thing was asked for too long after the last proof of who asks."""
+
+    code = "confirm"
+    http_status = 403
+    hint = "Show once more that it is you, then do it again."
 
 
 class SetupLinkError(HubError):

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from holdfast.accounts.errors import HashingBusyError, ThrottledError
 from holdfast.core.errors import HoldfastError, NoSpaceError
 from holdfast.hub.database import named
 from holdfast.hub.errors import (
@@ -21,7 +22,6 @@ from holdfast.hub.errors import (
     InternalError,
     NotAllowedError,
     NotFoundError,
-    ThrottledError,
     TokenError,
     TooLargeError,
 )
@@ -30,11 +30,13 @@ Answer = Callable[[HttpRequest], HttpResponse]
 log = structlog.get_logger()
 
 API = "/api/"
-# No page has a script; everything that a page loads comes from the hub itself.
+# Hardly a page has a script, and none has one inside; what a page loads comes from the hub itself.
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
+# For the pages that ask the browser for a passkey, or show what is being typed.
+WITH_SCRIPTS = POLICY + "; script-src 'self'"
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -77,6 +79,8 @@ def show(request: HttpRequest, error: HoldfastError) -> HttpResponse:
         response = render(request, "error.html", {"error": error}, status=error.http_status)
     if isinstance(error, ThrottledError):
         response.headers["Retry-After"] = str(error.wait_s)
+    if isinstance(error, HashingBusyError):
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 

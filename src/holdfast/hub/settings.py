@@ -32,6 +32,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_tasks",
     "django_tasks_db",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "holdfast.hub.staff",
     "holdfast.hub.products",
     "holdfast.hub.releases",
@@ -48,6 +52,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "holdfast.hub.staff.sessions.SessionLimitMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
 ]
 ROOT_URLCONF = "holdfast.hub.urls"
@@ -83,18 +89,34 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "staff.Account"
-PASSWORD_HASHERS = ["holdfast.hub.staff.hashers.Argon2idHasher"]
-AUTH_PASSWORD_VALIDATORS: list[dict[str, object]] = [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 15},
-    },
-    {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
-        "OPTIONS": {"user_attributes": ("name",)},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+# The first makes new hashes; with the others only what is stored already is read.
+PASSWORD_HASHERS = [
+    "holdfast.hub.staff.hashers.KeyedHasher",
+    "holdfast.hub.staff.hashers.Argon2idHasher",
 ]
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "holdfast.hub.staff.passwords.PolicyValidator"}]
+# django-allauth brings passkeys, codes from an app, recovery codes and OpenID Connect. Its pages
+# are not used and nobody signs up: who gets in is decided in staff.entrance alone.
+ACCOUNT_ADAPTER = "holdfast.hub.staff.allauth_rules.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = "name"
+ACCOUNT_USER_MODEL_EMAIL_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False  # staff.brake counts, also across restarts
+SOCIALACCOUNT_ADAPTER = "holdfast.hub.staff.allauth_rules.OpenIdAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, object]] = {}  # staff.openid reads hub.toml
+MFA_ADAPTER = "holdfast.hub.staff.allauth_rules.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey is two factors, or none
+MFA_TOTP_TOLERANCE = 1
+MFA_RECOVERY_CODE_DIGITS = 12
+MFA_RATE_LIMITS = False
 LOGIN_URL = "staff:login"
 LOGIN_REDIRECT_URL = "staff:home"
 LOGOUT_REDIRECT_URL = "staff:login"
@@ -104,11 +126,12 @@ SESSION_COOKIE_NAME = "__Host-hub" if HUB.secure else "hub"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = HUB.secure
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
+# From elsewhere nothing arrives logged in; staff.views.login leads a followed link on.
+SESSION_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_NAME = "__Host-hub-csrf" if HUB.secure else "hub-csrf"
 CSRF_COOKIE_SECURE = HUB.secure
 CSRF_COOKIE_HTTPONLY = True
-CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_FAILURE_VIEW = "holdfast.hub.middleware.csrf_failure"
 # A proxy that ends TLS passes plain http on; the browser's Origin is the public one.
 CSRF_TRUSTED_ORIGINS = [HUB.url] if HUB.secure else []

@@ -28,6 +28,7 @@ from types import FrameType
 
 import structlog
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection
 from django.db.models import Max, QuerySet
 from django.utils.crypto import get_random_string
@@ -45,6 +46,8 @@ from holdfast.hub.owners import delivery, jobs
 from holdfast.hub.owners import services as owners
 from holdfast.hub.owners.post import post_of
 from holdfast.hub.releases import jobs as audits
+from holdfast.hub.staff import jobs as notices
+from holdfast.hub.staff import logins
 from holdfast.updates.lifetimes import STANDARD
 from holdfast.updates.online import OnlineKeys
 from holdfast.updates.repository import Repository
@@ -124,6 +127,7 @@ def recover(hub: HubConfig) -> None:
     waiting = DBTaskResult.objects.filter(status=TaskResultStatus.READY)
     waiting.filter(queue_name=jobs.QUEUE).delete()
     delivery.recover(repeatable=post is not None and post.repeatable, queue=jobs.enqueue)
+    notices.recover()
     audits.recover()
 
 
@@ -225,6 +229,8 @@ def refresh(hub: HubConfig) -> None:
 def tidy() -> None:
     """Erase addresses that nobody confirmed, and delete what was handled long ago."""
     owners.forget_unconfirmed()
+    logins.forget_old()
+    Session.objects.filter(expire_date__lt=now()).delete()
     delivery.sweep(idle=not _due().exists(), queue=jobs.enqueue)
     oldest_ms = to_ms(now() - KEPT)
     Event.objects.filter(handled_ms__lt=oldest_ms).delete()

@@ -1,6 +1,7 @@
 """The next server or method is asked only when one could not be reached, never after a no."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from holdfast.accounts.directories.answers import (
     Login,
     Rejected,
     Step,
+    StepName,
     Unavailable,
 )
 from holdfast.accounts.directories.chain import Chain, Outcome, segments
@@ -51,10 +53,10 @@ class Scripted:
 
 
 class World:
-    def __init__(self, script: Mapping[str, Answer | tuple[Answer, float]]) -> None:
+    def __init__(self, script: Mapping[str, Any]) -> None:
         self.now = 100.0
         self.asked: list[str] = []
-        self.script = {
+        self.script: dict[str, tuple[Answer, float]] = {
             name: each if isinstance(each, tuple) else (each, 0.1) for name, each in script.items()
         }
 
@@ -118,13 +120,54 @@ def test_where_all_are_dead_the_one_that_is_due_first_is_asked_all_the_same() ->
     assert set(outcome.dead) == {"a", "c"}
 
 
-def test_the_time_for_all_is_bounded() -> None:
-    script = dict.fromkeys("abcd", (GONE, 99.0))
+def test_where_nobody_else_answers_one_that_was_dead_is_asked_before_the_next_group() -> None:
+    # A stranger may have made it look dead, with a name that it says nothing to.
+    world = World({"a": YES, "b": GONE, "c": NO, "d": NO})
+    outcome = world.ask({"first": ["a", "b", "c"], "second": ["d"]}, dead={"a": 60, "c": 90})
+    assert (outcome.kind, world.asked) == ("accepted", ["b", "a"])
+    assert set(outcome.dead) == {"b", "c"}
+
+
+@pytest.mark.parametrize("step", ["password", "search", "role"])
+def test_what_fails_for_one_person_leaves_the_server_alive(step: StepName) -> None:
+    world = World({"a": Unavailable(step=step, reason="too many groups"), "b": NO})
+    outcome = world.ask({"first": ["a", "b"]})
+    assert (outcome.kind, outcome.server, outcome.dead) == ("rejected", "b", {})
+
+
+def test_a_server_that_had_too_little_time_is_not_dead() -> None:
+    world = World({"a": (GONE, 99.0), "b": (GONE, 99.0)})
+    outcome = world.ask({"first": ["a", "b"]}, budget_s=1.5)
+    assert [one.seconds for one in outcome.tries] == [0.75, 0.75]
+    assert outcome.dead == {}
+
+
+def test_a_no_without_asking_does_not_bring_the_dead_back() -> None:
+    world = World({"a": Rejected(reason="has more than 128 bytes")})
+    outcome = world.ask({"first": ["a"]}, dead={"a": 60})
+    assert outcome.kind == "rejected"
+    assert outcome.dead == {"a": pytest.approx(59.9)}
+    world = World({"a": Rejected(reason="wrong", server="192.0.2.1:300")})
+    assert world.ask({"first": ["a"]}, dead={"a": 60}).dead == {}
+
+
+def test_a_server_of_two_groups_is_asked_once() -> None:
+    world = World({"a": GONE, "b": YES})
+    assert world.ask({"first": ["a"], "second": ["a", "b"]}).group == "second"
+    assert world.asked == ["a", "b"]
+
+
+def test_the_time_for_all_is_bounded_and_everybody_gets_some_of_it() -> None:
+    script = {**dict.fromkeys("abcd", (GONE, 99.0)), "e": (YES, 0.1)}
     world = World(script)
     outcome = world.ask({"first": list("abcd")}, budget_s=10)
     assert outcome.kind == "unavailable"
     assert world.now == pytest.approx(110)
-    assert world.asked == ["a", "b"]
+    assert world.asked == list("abcd")
+    assert set(outcome.dead) == set("abcd")
+    world = World(script)
+    assert world.ask({"first": list("ab"), "second": ["e"]}, budget_s=10).kind == "accepted"
+    assert world.now == pytest.approx(107.1)  # 4 s for the first, of which 6 were wanted, and 3
 
 
 def test_right_password_without_a_role_is_no_access() -> None:
@@ -154,6 +197,7 @@ RULES = (
     RoleRule(role="owner", group="cn=admins,dc=example", methods=("ldap",)),
     RoleRule(role="viewer", attribute="filter-id", value="readers"),
     RoleRule(role="viewer", level=1),
+    RoleRule(role="boss", group="cn=boss,dc=example"),
 )
 
 
@@ -169,6 +213,8 @@ RULES = (
         ([Claim(kind="level", value="")], "t", None),
         ([Claim(kind="group", value="CN=Admins,DC=example")], "ldap", "owner"),
         ([Claim(kind="group", value="CN=Admins,DC=example")], "radius", None),
+        ([Claim(kind="group", value="CN=BOSS,DC=example")], "ldap", "boss"),
+        ([Claim(kind="group", value="cn=boß,dc=example")], "ldap", None),
         ([Claim(kind="attribute", name="Filter-Id", value="readers")], "r", "viewer"),
         ([Claim(kind="attribute", name="filter-id", value="Readers")], "r", None),
         ([Claim(kind="attribute", name="class", value="readers")], "r", None),

@@ -71,6 +71,7 @@ def test_anything_else_is_refused(content: bytes) -> None:
         WHOLE.text().replace(b"\n", b"", 1)[:100],
         b"\xff\xfe",
     ],
+    ids=[f"case-{number}" for number in range(14)],  # the keys are others each time
 )
 def test_damaged_files_are_refused(content: bytes) -> None:
     with pytest.raises(DeviceKeysError):

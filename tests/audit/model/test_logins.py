@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.accounts.policy.defaults import credentials
 from holdfast.audit.model.accounts import guessing
-from holdfast.audit.model.accounts.guessing import Guesser, candidates, md5crypt
+from holdfast.audit.model.accounts.guessing import Guesser, candidates
 from holdfast.audit.model.accounts.hashes import of_field, of_value
 from holdfast.audit.model.shapes import Account, Password
 from tests.audit.model.machine import Machine, busybox
@@ -172,11 +173,15 @@ def test_time_is_bounded_for_all_together() -> None:
     assert guesser.guess("root", of_field("$1$abcdefgx$" + "a" * 22)) == "untried"
 
 
-@pytest.mark.parametrize("word", ["", "1234", "a" * 15, "b" * 16, "c" * 17, "ü" * 20])
-@pytest.mark.parametrize("salt", ["", "a", "abcdefgh"])
-def test_own_md5crypt_is_that_of_the_library(word: str, salt: str) -> None:
-    expected = crypt(word, f"$1${salt}$")
-    assert md5crypt(word, expected) == expected
+def test_md5crypt_of_the_apache_web_server_is_tried_without_a_library() -> None:
+    kept = of_field("$apr1$abcdefgh$t3KCXQVSAArCBGmdwkiLo.")
+    assert Guesser().guess("bob", kept) == "default"
+
+
+def test_the_device_refuses_every_default_that_is_tried() -> None:
+    tried = {word for word, which in candidates("nobody") if which == "default"}
+    assert tried
+    assert tried <= {one.password for one in credentials()}
 
 
 def test_candidates_are_many_and_each_once() -> None:

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from holdfast.cli.demo.pinned import PinnedConnection
 from holdfast.device import factory
 from holdfast.device.broker import state as slots
 from holdfast.device.report import report
@@ -46,12 +47,13 @@ def image(folder: Path, version: str, need: Callable[[str], str], *, page: bool 
 class Owner:
     """Somebody with a browser that keeps cookies."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, sha256: str) -> None:
         self.port = port
+        self.sha256 = sha256
         self.cookie = ""
 
     def ask(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = PinnedConnection(f"127.0.0.1:{self.port}", sha256=self.sha256, timeout_s=30)
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
         if self.cookie:
             headers["Cookie"] = self.cookie
@@ -92,7 +94,7 @@ def device(
     images.parent.chmod(0o755)
     folder = Path(f"/tmp/holdfast-device-{free_port}")  # noqa: S108 - reachable for other uids
     (images / "token").write_text("0123456789abcdef0123456789abcdef")
-    code = factory.make(
+    label = factory.make(
         factory.Order(
             folder=folder,
             profile=PROFILE,
@@ -116,7 +118,7 @@ def device(
             str(folder / "device.toml"),
         ],
     )
-    yield bench, folder, Owner(free_port), code
+    yield bench, folder, Owner(free_port, label.sha256), label.code
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=20)
     import shutil  # noqa: PLC0415 - kept beside its one use

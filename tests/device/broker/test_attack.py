@@ -76,14 +76,15 @@ attack("vsock")(lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM))
 
 for name in ("factory/token", "factory/setup-code.hash", "auth/accounts.json",
              "agent/state.json", "gui/sessions", "verifier/trusted/secret",
-             "broker/journal.jsonl", "run/launcher.lock"):
+             "broker/journal.jsonl", "run/launcher.lock", "factory/tls-key.pem"):
     attack(f"read {name}")(lambda name=name: read(f"{D}/{name}") or True)
 for path in ("/etc/shadow", "/etc/gshadow", target["foreign"]):
     attack(f"read {path}")(lambda path=path: read(path))
 for name in ("slots/a/rootfs/www/index.html", "slots/b/hostile", "boot/boot.json",
              "factory/root.json", "factory/product.toml", "device.toml", "agent/hostile",
              "auth/hostile", "gui/hostile", "verifier/trusted/hostile", "broker/hostile",
-             "run/hostile"):
+             "run/hostile", "factory/tls-key.pem", "factory/tls-certificate.pem", "button",
+             "boot/reset", "boot/claimed", "run/power.json"):
     attack(f"write {name}")(lambda name=name: write(f"{D}/{name}"))
 for path in ("/tmp/hostile", "/etc/hostile", "/dev/shm/hostile", "/dev/mem", "/dev/kmsg",
              target["package"] + "/hostile.py", "/proc/sys/kernel/hostname"):
@@ -214,7 +215,7 @@ ALLOWED = {
         "read agent/state.json", "read broker/journal.jsonl", "read verifier/trusted/secret",
         "read run/launcher.lock", "write slots/a/rootfs/www/index.html", "write slots/b/hostile",
         "write boot/boot.json", "write verifier/trusted/hostile", "write broker/hostile",
-        "start a process",
+        "start a process", "write boot/reset", "write boot/claimed",
     },
     "verifier": {"read verifier/trusted/secret", "write verifier/trusted/hostile"},
     "agent": {
@@ -223,7 +224,7 @@ ALLOWED = {
     },
     "auth": {"read factory/setup-code.hash", "read auth/accounts.json", "write auth/hostile",
              "start a process"},
-    "gui": {"read gui/sessions", "write gui/hostile"},
+    "gui": {"read gui/sessions", "write gui/hostile", "read factory/tls-key.pem"},
 }  # fmt: skip
 # What goes to or from files that every process may look at.
 HARMLESS = {"verb status", "read run/launcher.lock"}
@@ -275,12 +276,20 @@ def outside() -> Iterator[Outside]:
 
 
 def attacked(
-    name: str, device: Path, outside: Outside, *, user: int, broker: bool
+    name: str,
+    device: Path,
+    outside: Outside,
+    *,
+    user: int,
+    broker: bool,
+    directories: bool = False,
 ) -> dict[str, str]:
     (device / "device.toml").write_text(
         (device / "device.toml").read_text().replace('127.0.0.1:9"', f'127.0.0.1:{outside.hub}"')
     )
     plan = plan_of(device / "device.toml")
+    assert plan.asks_directories, "the example may ask directories"
+    plan = plan._replace(asks_directories=directories)
     if user:
         plan = plan._replace(uids={})
     target = {
@@ -387,3 +396,14 @@ def test_attack_script_succeeds_where_there_are_no_walls(device: Path, outside: 
         "write /tmp/hostile", f"read the token as {user}", "read /etc/passwd",
     ):  # fmt: skip
         assert found[attack].startswith("DONE"), (attack, found[attack])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to start processes with own ids")
+@pytest.mark.parametrize("user", [0, NOBODY])
+def test_auth_that_may_ask_directories_gains_a_way_out_and_nothing_else(
+    device: Path, outside: Outside, user: int
+) -> None:
+    secrets(device, user=user)
+    found = attacked("auth", device, outside, user=user, broker=False, directories=True)
+    assert gained("auth", found) == {"tcp", "tcp to the hub", "udp"}
+    assert int(found["capabilities"], 16) == 0

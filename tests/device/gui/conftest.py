@@ -2,29 +2,33 @@
 # ruff: noqa: ANN401 - JSON, and fixtures whose classes conftest.py holds where none can import
 
 import os
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from holdfast.core.errors import UsageError
+from holdfast.device import certificate
 from holdfast.device.auth import setup_code
-from holdfast.device.auth.passwords import Hasher
 from holdfast.device.auth.service import Auth
 from holdfast.device.broker import wire
+from holdfast.device.broker.proofs import Proofs
 from holdfast.device.broker.server import Server
+from holdfast.device.certificate import server_context
+from holdfast.device.claim import is_in_time
 from holdfast.device.gui.app import application
-from holdfast.device.gui.server import configured, listen
-from holdfast.device.service import callers
-from holdfast.device.settings import Settings, Uids
-from holdfast.hardening.verbs import AGENT_VERBS, AUTH_VERBS
+from holdfast.device.gui.server import WebServer, listen
+from holdfast.device.settings import Settings
+from holdfast.hardening.proof import KEY_BYTES
+from holdfast.hardening.verbs import AGENT_VERBS, AUTH_VERBS, BROKER, GUI
 
 CODE = "7K2M-XQ4R-9TBC"
 NAME = "ada"
@@ -129,14 +133,12 @@ class Site:
     folder: Path
     agent: ScriptedAgent
     url: str
+    sha256: str
     stop: Callable[[], None]
     start: Callable[[], None]
     stop_agent: Callable[[], None]
-
-
-class QuietServer(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
-        pass
+    restarts: list[str]
+    auth: Auth
 
 
 @contextmanager
@@ -153,23 +155,54 @@ def serving(server: Server) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def setup_hash() -> str:
-    return Hasher().make(setup_code.normalised(CODE))
+    return setup_code.hashed(CODE)
+
+
+@pytest.fixture(scope="session")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one key and certificate for all tests; the browser believes no other."""
+    folder = tmp_path_factory.mktemp("identity")
+    (folder / "factory").mkdir()
+    certificate.make(settings_in(folder))
+    return folder
+
+
+def settings_in(folder: Path) -> Settings:
+    return Settings(
+        folder=folder,
+        controller_id="One",
+        hub_url="http://127.0.0.1:1",
+        product=folder / "product.toml",
+        roles=("owner", "viewer"),
+        methods=("local", "ldap", "radius", "tacacs+"),
+        words=(("vendor", "Lumen Works"), ("model", "G1")),
+    )
 
 
 @pytest.fixture
-def unclaimed(tmp_path: Path, setup_hash: str) -> Iterator[Site]:
+def unclaimed(tmp_path: Path, setup_hash: str, identity: Path) -> Iterator[Site]:
     for name in ("auth", "gui", "run", "factory"):
         (tmp_path / name).mkdir()
     (tmp_path / "factory" / "setup-code.hash").write_text(setup_hash)
-    config = Settings(
-        folder=tmp_path,
-        controller_id="one",
-        hub_url="http://127.0.0.1:1",
-        product=tmp_path / "product.toml",
+    config = settings_in(tmp_path)
+    for file in (identity / "factory").iterdir():
+        shutil.copy(file, tmp_path / "factory")
+    # The GUI's own uid, as on a device: without a proof nothing dangerous is heard.
+    names = {os.getuid(): frozenset({GUI})}
+    agent, restarts, key = ScriptedAgent(), [], os.urandom(KEY_BYTES)
+    auth = Auth(config, proof_key=key)
+
+    def reboot(peer: Any, _args: Any) -> dict[str, Any]:
+        restarts.append(peer.by)
+        return {}
+
+    broker_server = Server(
+        wire.listen(config.broker_socket),
+        table=BROKER,
+        handlers={"reboot": reboot},
+        names=names,
+        prove=Proofs(tmp_path / "run" / "proofs.json", key).prove,
     )
-    names = callers(Uids(), own=os.getuid())
-    agent = ScriptedAgent()
-    auth = Auth(config)
     agent_server = Server(
         wire.listen(config.agent_socket),
         table=AGENT_VERBS,
@@ -177,17 +210,20 @@ def unclaimed(tmp_path: Path, setup_hash: str) -> Iterator[Site]:
         names=names,
     )
     auth_server = Server(
-        wire.listen(config.auth_socket), table=AUTH_VERBS, handlers=auth.handlers(), names=names
+        wire.listen(config.auth_socket),
+        table=AUTH_VERBS,
+        handlers=auth.handlers(),
+        names=names,
+        prove=auth.prove,
     )
     holder: socket.socket = listen("127.0.0.1:0")
     host, port = holder.getsockname()[:2]
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+    running: list[tuple[WebServer, threading.Thread]] = []
 
     def start() -> None:
-        app = application(
-            agent=config.agent_socket, auth=config.auth_socket, folder=tmp_path / "gui"
-        )
-        server = QuietServer(configured(app))
+        app = application(config, is_in_time=partial(is_in_time, config.run, config.claim_s))
+        tls = partial(server_context, config.certificate_file, config.tls_key_file)
+        server = WebServer(app, tls=tls, names=config.names)
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [holder.dup()]}, daemon=True
         )
@@ -203,15 +239,18 @@ def unclaimed(tmp_path: Path, setup_hash: str) -> Iterator[Site]:
             server.should_exit = True
             thread.join(timeout=5)
 
-    with serving(agent_server), serving(auth_server):
+    with serving(agent_server), serving(auth_server), serving(broker_server):
         start()
         yield Site(
             folder=tmp_path,
             agent=agent,
-            url=f"http://{host}:{port}",
+            url=f"https://{host}:{port}",
+            sha256=certificate.fingerprint(config.certificate_file),
             stop=stop,
             start=start,
             stop_agent=agent_server.stop,
+            restarts=restarts,
+            auth=auth,
         )
         stop()
     holder.close()

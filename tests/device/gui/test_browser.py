@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.device.pinning import chromium_pin
+
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
 
 SIZES = {"phone": (360, 740), "desk": (1280, 800)}
@@ -18,7 +20,7 @@ SHOTS = os.environ.get("HOLDFAST_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
-def chromium(need: Callable[[str], str]) -> Iterator[Browser]:
+def chromium(need: Callable[[str], str], identity: Path) -> Iterator[Browser]:
     program = need("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -31,6 +33,7 @@ def chromium(need: Callable[[str], str]) -> Iterator[Browser]:
                 "--disable-sync",
                 "--no-first-run",
                 "--disable-quic",
+                chromium_pin(identity / "factory/tls-certificate.pem"),
             ],
         )
         yield browser
@@ -61,7 +64,7 @@ def page(chromium: Browser, size: str) -> Iterator[Page]:
     yield page
     known = ("Failed to load resource", "net::ERR")
     assert [line for line in complaints if not line.startswith(known)] == []
-    assert [url for url in foreign if not url.startswith("http://127.0.0.1:")] == []
+    assert [url for url in foreign if not url.startswith("https://127.0.0.1:")] == []
     context.close()
 
 
@@ -92,9 +95,14 @@ def test_claim_by_keyboard_alone(page: Page, unclaimed: Any, size: str) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type("Ada")
     page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Take it")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Another one")).to_be_focused()
+    page.keyboard.press("Tab")
     page.keyboard.type("too short")
+    expect(page.get_by_role("status")).to_have_text("9 of 15 characters")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("too short: 9 of 15")
+    expect(page.get_by_role("alert")).to_contain_text("Too short: 9 of 15")
     look(page, "claim-short", size)
     page.get_by_label("Choose a password").fill(PASSWORD)
     page.get_by_role("button", name="Show").click()

@@ -1,7 +1,6 @@
 """What the GUI answers to people, to strangers and to nonsense, over real sockets."""
 # ruff: noqa: ANN401 - JSON, and fixtures whose classes conftest.py holds where none can import
 
-import http.client
 import os
 import re
 import socket
@@ -14,63 +13,20 @@ from urllib.parse import urlencode
 
 import pytest
 
+from holdfast.cli.demo.pinned import _unjudged
+from holdfast.device import certificate, config
+from tests.device.visiting import FORM, PASSWORD, Visitor
+
 pytestmark = pytest.mark.servers
-
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-PASSWORD = "correct horse battery"
-
-
-class Visitor:
-    """A browser without a screen: cookies, forms, no scripts."""
-
-    def __init__(self, url: str) -> None:
-        self.host = url.removeprefix("http://")
-        self.cookies: dict[str, str] = {}
-        self.headers: dict[str, str] = {}
-
-    def ask(
-        self, method: str, path: str, body: bytes | str | None = None, **headers: str
-    ) -> tuple[int, str, dict[str, str]]:
-        connection = http.client.HTTPConnection(self.host, timeout=20)
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if self.cookies:
-            sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in self.cookies.items())
-        connection.request(method, path, body=body, headers=sent)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        for name, value in answer.getheaders():
-            if name.lower() == "set-cookie":
-                key, _, rest = value.partition("=")
-                content = rest.partition(";")[0].strip('"')
-                self.cookies[key] = content
-                if not content:
-                    del self.cookies[key]
-        found = {name.lower(): value for name, value in answer.getheaders()}
-        connection.close()
-        return answer.status, text, found
-
-    def token(self, page: str) -> str:
-        _, text, _ = self.ask("GET", page)
-        found = re.search(r'name="token" value="([^"]+)"', text)
-        assert found, text
-        return found.group(1)
-
-    def post(self, path: str, page: str, **fields: str) -> tuple[int, str, dict[str, str]]:
-        body = urlencode({"token": self.token(page), **fields})
-        return self.ask("POST", path, body, Content_Type=FORM["Content-Type"])
-
-    def log_in(self) -> None:
-        status, _, found = self.post("/login", "/login", name="ada", password=PASSWORD)
-        assert (status, found["location"]) == (303, "/")
 
 
 @pytest.fixture
 def visitor(site: Any) -> Visitor:
-    return Visitor(site.url)
+    return Visitor(site.url, site.sha256)
 
 
 def test_nothing_but_the_claim_answers_before_it(unclaimed: Any) -> None:
-    visitor = Visitor(unclaimed.url)
+    visitor = Visitor(unclaimed.url, unclaimed.sha256)
     for path in ("/", "/login", "/history", "/settings", "/update/progress"):
         status, _, found = visitor.ask("GET", path)
         assert (status, found["location"]) == (303, "/claim")
@@ -157,11 +113,12 @@ def test_cookie_and_logout(site: Any, visitor: Visitor) -> None:
     status, _, found = visitor.post("/login", "/login", name="ADA", password=PASSWORD)
     assert status == 303
     cookie = found["set-cookie"].lower()
-    assert "httponly" in cookie or "visit" in cookie
-    ticket = visitor.cookies["holdfast-session"]
+    assert {"httponly", "secure", "path=/", "samesite=strict"} <= set(cookie.split("; "))
+    assert "domain" not in cookie
+    ticket = visitor.cookies["__Host-holdfast-session"]
     assert ticket not in (site.folder / "gui" / "sessions.json").read_text()
     assert visitor.post("/logout", "/settings")[2]["location"] == "/login"
-    visitor.cookies["holdfast-session"] = ticket
+    visitor.cookies["__Host-holdfast-session"] = ticket
     assert visitor.ask("GET", "/")[2]["location"] == "/login"
 
 
@@ -192,17 +149,21 @@ def test_a_confused_agent_is_said_calmly(site: Any, visitor: Visitor, state: Any
 
 def test_slow_clients_are_let_go(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("holdfast.device.gui.server.REQUEST_S", 0.5)
-    host, _, port = site.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as stuck:
+    host, _, port = site.url.removeprefix("https://").partition(":")
+    plain = socket.create_connection((host, int(port)), timeout=10)
+    with _unjudged().wrap_socket(plain) as stuck:
         stuck.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
         assert stuck.recv(100) == b""
-    assert Visitor(site.url).ask("GET", "/login")[0] == 200
+    assert Visitor(site.url, site.sha256).ask("GET", "/login")[0] == 200
 
 
 def test_start_and_size_of_the_real_process(tmp_path: Path) -> None:
     (tmp_path / "gui").mkdir()
     (tmp_path / "run").mkdir()
+    (tmp_path / "factory").mkdir()
     (tmp_path / "device.toml").write_text('controller_id = "one"\nhub_url = "http://127.0.0.1:1"\n')
+    settings = config.read(tmp_path / "device.toml")
+    certificate.make(settings)
     holder = socket.create_server(("127.0.0.1", 0))
     fd = holder.fileno()
     process = subprocess.Popen(
@@ -219,7 +180,8 @@ def test_start_and_size_of_the_real_process(tmp_path: Path) -> None:
         pass_fds=[fd],
     )
     try:
-        visitor = Visitor(f"http://127.0.0.1:{holder.getsockname()[1]}")
+        sha256 = certificate.fingerprint(settings.certificate_file)
+        visitor = Visitor(f"https://127.0.0.1:{holder.getsockname()[1]}", sha256)
         assert visitor.ask("GET", "/login")[0] == 503  # auth is not there, and that is said
         status = Path(f"/proc/{process.pid}/status").read_text()
         resident = re.search(r"VmRSS:\s+(\d+)", status)

@@ -23,8 +23,9 @@ from holdfast.hub.releases import judgements
 from holdfast.hub.releases.models import Release
 from holdfast.hub.staff.services import make_setup_link
 from tests.audit.shipped import shipped
+from tests.hub.browsing import Camera, Watcher
 from tests.hub.releases.test_audited import free_port
-from tests.hub.test_browser import PASSWORD, Camera, Watcher, chromium, set_up
+from tests.hub.test_browser import PASSWORD, chromium, set_up
 
 __all__ = ["chromium"]
 

@@ -65,6 +65,7 @@ class Rejected:
 
     Attributes:
         reason: For the log of an administrator, never for who tries to log in.
+        server: Address of the server that said so; empty if no server had to be asked.
     """
 
     reason: str

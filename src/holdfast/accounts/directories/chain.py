@@ -21,6 +21,10 @@ from holdfast.accounts.directories.settings import CentralLogin, Group, Methods,
 
 LOCAL = "local"
 Kind = Literal["accepted", "rejected", "no-role", "unavailable"]
+_OF_THE_SERVER = frozenset({"settings", "name", "route", "tls", "secret", "bind"})
+"""Steps at which everybody fails alike; later ones may fail for one person only."""
+_PATIENCE_S = 1.0
+"""A server that was silent for less is not held to be dead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,38 +122,49 @@ class Chain:
             budget_s: Seconds for all of it.
         """
         until = self._monotonic() + budget_s
-        for name in groups:
-            group = self._settings.group(name)
-            for server in self._awake(group):
-                now = self._monotonic()
-                if now >= until:
-                    return self._outcome("unavailable", reason="the time for a login is used up")
-                decided = self._one(login, group, server, now=now, until=until)
-                if decided is not None:
-                    return decided
+        plan = [pair for name in groups for pair in self._in_turn(self._settings.group(name))]
+        failed: set[str] = set()
+        for place, (group, server) in enumerate(plan):
+            if server.name in failed:
+                continue
+            left_s = until - self._monotonic()
+            if left_s <= 0:
+                break
+            enough_s = _share_of(left_s, server, [one for _, one in plan[place + 1 :]])
+            decided = self._one(login, group, server, enough_s)
+            if decided is not None:
+                return decided
+            failed.add(server.name)
         names = ", ".join(one.server for one in self._tries) or "no server"
         return self._outcome("unavailable", reason=f"no answer to rely on from {names}")
 
-    def _awake(self, group: Group) -> list[Server]:
-        """Leave out the servers that were dead a moment ago; but one is always asked."""
+    def _in_turn(self, group: Group) -> Iterator[tuple[Group, Server]]:
+        """Give the servers of a group that are to be asked until one answers.
+
+        Those that were dead a moment ago are left out, but for the one that is due first: it comes
+        last. So a stranger who has found a name on which a server falls silent keeps out nobody.
+        """
         now = self._monotonic()
         servers = [self._settings.server(name) for name in group.servers]
-        awake = [one for one in servers if self._dead.get(one.name, now) <= now]
-        return awake or [min(servers, key=lambda one: self._dead[one.name])]
+        dead = [one for one in servers if self._dead.get(one.name, now) > now]
+        yield from ((group, one) for one in servers if one not in dead)
+        if dead:
+            yield group, min(dead, key=lambda one: self._dead[one.name])
 
-    def _one(
-        self, login: Login, group: Group, server: Server, *, now: float, until: float
-    ) -> Outcome | None:
-        enough = min(until, now + server.timeout_s * server.tries)
-        answer = self._directory(server).authenticate(login, until=enough)
-        took = round(self._monotonic() - now, 3)
+    def _one(self, login: Login, group: Group, server: Server, enough_s: float) -> Outcome | None:
+        began = self._monotonic()
+        answer = self._directory(server).authenticate(login, until=began + enough_s)
+        took = round(self._monotonic() - began, 3)
         if isinstance(answer, Unavailable):
             self._tries.append(
                 Try(server=server.name, step=answer.step, reason=answer.reason, seconds=took)
             )
-            self._dead[server.name] = self._monotonic() + group.dead_s
+            # What hangs on the person says nothing of the server, nor does too little time.
+            if answer.step in _OF_THE_SERVER and (took < enough_s or took >= _PATIENCE_S):
+                self._dead[server.name] = self._monotonic() + group.dead_s
             return None
-        self._dead.pop(server.name, None)
+        if not isinstance(answer, Rejected) or answer.server:
+            self._dead.pop(server.name, None)
         self._tries.append(Try(server=server.name, seconds=took))
         if isinstance(answer, Rejected):
             return self._outcome("rejected", group, server, reason=answer.reason)
@@ -183,3 +198,10 @@ class Chain:
             tries=tuple(self._tries),
             dead={each: round(at - now, 3) for each, at in self._dead.items() if at > now},
         )
+
+
+def _share_of(left_s: float, server: Server, later: Sequence[Server]) -> float:
+    """Give the seconds for one server, so that those after it can still be tried once each."""
+    wanted_s = server.timeout_s * server.tries
+    kept_s = sum(one.timeout_s for one in later)
+    return min(wanted_s, max(left_s / (len(later) + 1), left_s - kept_s))

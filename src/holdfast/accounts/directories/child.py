@@ -7,7 +7,7 @@ reads them. The libraries of the protocols, and the secrets, live only as long a
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,15 +26,27 @@ from holdfast.accounts.directories.settings import CentralLogin, Server
 from holdfast.core.errors import HoldfastError
 
 
+class Record(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Somebody who came or left; see `tacacs.bodies.Event`."""
+
+    kind: Literal["start", "stop"]
+    name: str
+    task: str
+    at_s: int
+    source: str = ""
+    lasted_s: int = 0
+
+
 class Question(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What is asked of the child.
 
     Attributes:
         settings: Of central login.
         secrets: By name of the server, and `NAME.key` for the key of our own certificate.
-        login: Who wants in; None only for a test without one.
-        groups: Groups of servers to ask, in this order; for a login.
+        login: Who wants in; None for a test without one, and for a record.
+        groups: Groups of servers to ask, in this order; for a login or a record.
         server: The one server to test; for a test.
+        record: What the accounting of a TACACS+ server is told; for a record.
         dead: Seconds for which servers are left out, by name.
         budget_s: Seconds for all of it.
     """
@@ -44,8 +56,21 @@ class Question(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     login: Login | None = None
     groups: tuple[str, ...] = ()
     server: str = ""
+    record: Record | None = None
     dead: dict[str, float] = {}
     budget_s: float = 10.0
+
+
+class Recorded(msgspec.Struct, kw_only=True):
+    """How it went to tell the accounting of servers.
+
+    Attributes:
+        noted_by: Server that noted it; empty for none.
+        reason: Why none did.
+    """
+
+    noted_by: str = ""
+    reason: str = ""
 
 
 class Tested(msgspec.Struct, kw_only=True):
@@ -84,7 +109,7 @@ def directory_of(
     return TacacsDirectory(server, secret, client_key=key, understood=understood)
 
 
-def answered(question: Question) -> Outcome | Tested:
+def answered(question: Question) -> Outcome | Tested | Recorded:
     """Answer one question.
 
     Raises:
@@ -95,9 +120,12 @@ def answered(question: Question) -> Outcome | Tested:
         if question.server not in known:
             raise HoldfastError(f"there is no server {question.server!r} in the settings")
         return _tested(question)
-    groups = {one.name for one in question.settings.groups}
-    if question.login is None or not question.login.password or set(question.groups) - groups:
-        raise HoldfastError("a login needs a name, a password and known groups of servers")
+    if set(question.groups) - {one.name for one in question.settings.groups}:
+        raise HoldfastError("there is no such group of servers in the settings")
+    if question.record is not None:
+        return _recorded(question, question.record)
+    if question.login is None or not (question.login.name and question.login.password):
+        raise HoldfastError("a login needs a name and a password")
     chain = Chain(
         question.settings,
         directory=lambda server: _directory(server, question),
@@ -110,6 +138,28 @@ def answered(question: Question) -> Outcome | Tested:
 def _directory(server: Server, question: Question) -> Directory:
     understood = [rule.attribute for rule in question.settings.roles if rule.attribute]
     return directory_of(server, question.secrets, understood=understood)
+
+
+def _recorded(question: Question, record: Record) -> Recorded:
+    """Tell the first server of the groups that notes it; those that were dead come last."""
+    from holdfast.accounts.directories.tacacs import Event, TacacsDirectory  # noqa: PLC0415
+
+    event = Event(**{name: getattr(record, name) for name in record.__struct_fields__})
+    settings, until = question.settings, time.monotonic() + question.budget_s
+    servers = [
+        settings.server(name) for group in question.groups for name in settings.group(group).servers
+    ]
+    reason = "none of these servers keeps records"
+    for server in sorted(servers, key=lambda one: question.dead.get(one.name, 0.0)):
+        directory = _directory(server, question)
+        now = time.monotonic()
+        if isinstance(directory, TacacsDirectory) and now < until:
+            enough = min(until, now + server.timeout_s * server.tries)
+            failure = directory.record(event, until=enough)
+            if failure is None:
+                return Recorded(noted_by=server.name)
+            reason = f"{server.name}: {failure.reason}"
+    return Recorded(reason=reason)
 
 
 def _tested(question: Question) -> Tested:
@@ -156,6 +206,8 @@ def main() -> int:
         answer = {"error": "the question cannot be read"}
     except HoldfastError as error:
         answer = {"error": str(error)}
+    except Exception as error:  # noqa: BLE001 - a message of its own could hold what was typed
+        answer = {"error": f"{type(error).__name__} while servers were asked"}
     sys.stdout.buffer.write(msgspec.json.encode(answer))
     return 0
 

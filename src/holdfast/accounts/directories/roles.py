@@ -27,7 +27,8 @@ def role_of(claims: Sequence[Claim], rules: Iterable[RoleRule], *, method: str) 
 
 def _fits(rule: RoleRule, claim: Claim) -> bool:
     if rule.group:
-        return claim.kind == "group" and claim.value.casefold() == rule.group.casefold()
+        # Not casefold: it takes "ß" for "ss", while directories keep two such groups apart.
+        return claim.kind == "group" and claim.value.lower() == rule.group.lower()
     if rule.attribute:
         return (
             claim.kind == "attribute"

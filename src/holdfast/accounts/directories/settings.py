@@ -294,6 +294,14 @@ class CentralLogin:
                 if name not in known:
                     yield Problem(("methods", index, "order", at), f"there is no group {name}")
 
+    @rule
+    def _roles_have_groups(self) -> Iterator[Problem]:
+        known = {one.name for _, one in having(self.groups, "name")}
+        for index, role in having(self.roles, "methods"):
+            for at, name in enumerate(role.methods):
+                if name not in known:
+                    yield Problem(("roles", index, "methods", at), f"there is no group {name}")
+
 
 def of_json(content: bytes | str) -> CentralLogin:
     """Read settings from JSON.
@@ -324,7 +332,25 @@ def of_plain(plain: Any) -> CentralLogin:  # noqa: ANN401 - whatever stood in a 
         raise CentralSettingsError(str(error)) from error
     for place in _unknown(plain, msgspec.to_builtins(settings), ""):
         raise CentralSettingsError(f"{place} is not known")
+    wrong = tuple(filter_problems(settings))
+    if wrong:
+        raise CentralSettingsError(str(ProblemsError(wrong)))
     return settings
+
+
+def filter_problems(settings: CentralLogin) -> Iterator[Problem]:
+    """Find the LDAP filters that are none; logins would only ever be "unavailable" with them.
+
+    No rule of the shape, since it needs code of the protocol, which is asked for only where
+    settings are saved or a program starts.
+    """
+    for index, server in enumerate(settings.servers):
+        if server.ldap is not None:
+            # Imported here: the code of the protocol itself imports this module.
+            from holdfast.accounts.directories.ldap.filters import wrong_gaps  # noqa: PLC0415
+
+            for field, reason in wrong_gaps(server.ldap):
+                yield Problem(("servers", index, "ldap", field), reason)
 
 
 def _unknown(given: Any, read: Any, place: str) -> Iterator[str]:  # noqa: ANN401 - any JSON

@@ -2,7 +2,7 @@
 
 import typer
 
-from holdfast.cli.bench import audit, demo, gateway
+from holdfast.cli.bench import accounts, audit, demo, gateway
 
 app = typer.Typer(
     help="Measure, and print figures as JSON.", no_args_is_help=True, add_completion=False
@@ -10,6 +10,7 @@ app = typer.Typer(
 app.command("gateway")(gateway.bench)
 app.command("demo")(demo.bench)
 app.command("audit")(audit.bench)
+app.command("accounts")(accounts.bench)
 
 
 @app.callback()

@@ -196,7 +196,7 @@ class Attacks:
         self._site.make_device(device)
         self._site.start_device(device)
         self._site.supervisor.wait(device.name)
-        owner = Visitor(device.url)
+        owner = Visitor(device.url, sha256=device.sha256)
         name, password = OWNER
         owner.submit(owner.get("/"), name=name, password=password, code=device.setup_code)
         choose_hours(owner)

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from holdfast.cli.demo.pinned import PinnedConnection
 from holdfast.cli.demo.places import HOST
 from holdfast.core.process import run
+from holdfast.device.certificate import CertificateError, fingerprint
+from holdfast.device.claim import mark_of
+from holdfast.device.label import Scanned, scanned
 
 _ASK_TIMEOUT_S = 2.0
 _STATUS_TIMEOUT_S = 60.0
@@ -56,7 +60,7 @@ class Device:
     @property
     def url(self) -> str:
         """Address of the owner's pages."""
-        return f"http://{HOST}:{self.port}"
+        return f"https://{HOST}:{self.port}"
 
     @property
     def config(self) -> Path:
@@ -65,18 +69,53 @@ class Device:
 
     @property
     def label(self) -> Path:
-        """What would be printed on it: its one-time set-up code."""
-        return self.folder.with_name(f"{self.folder.name}-label.txt")
+        """Its label, as it would be printed on it, for programs."""
+        return self.folder.with_name(f"{self.folder.name}-label.json")
+
+    def scanned(self) -> Scanned:
+        """Scan the QR code of its label: address, set-up code and fingerprint."""
+        return scanned(json.loads(self.label.read_text())["qr"])
 
     @property
     def setup_code(self) -> str:
         """The code on its label."""
-        return self.label.read_text().rpartition(":")[2].strip()
+        if self.label.exists():
+            return self.scanned().code
+        # Made before labels had a certificate.
+        return self.label.with_suffix(".txt").read_text().rpartition(":")[2].strip()
+
+    @property
+    def sha256(self) -> str:
+        """The fingerprint on its label.
+
+        Raises:
+            CertificateError: The device is older than labels with one, and has none yet.
+        """
+        if self.label.exists():
+            return self.scanned().sha256
+        return fingerprint(self.folder / "factory/tls-certificate.pem")
+
+    @property
+    def button(self) -> Path:
+        """Its reset button: pressed while this file holds `1`."""
+        return self.folder / "button"
 
     @property
     def claimed(self) -> bool:
         """Whether it has an owner."""
-        return (self.folder / "auth/accounts.json").exists()
+        return mark_of(self.folder).exists()
+
+    def answers(self) -> bool:
+        """Tell whether the owner's pages answer, under the certificate of the label."""
+        with contextlib.suppress(OSError, http.client.HTTPException, CertificateError):
+            connection = PinnedConnection(
+                f"{HOST}:{self.port}", sha256=self.sha256, timeout_s=_ASK_TIMEOUT_S
+            )
+            with contextlib.closing(connection):
+                connection.request("GET", "/claim")
+                connection.getresponse().read(1)
+                return True
+        return False
 
     def version(self) -> str:
         """Ask the running slot's own page which version it is; empty if nobody answers."""

@@ -150,7 +150,7 @@ class Site:
         """Switch a device on, ours unless told."""
         chosen = device or self.device
         command = python("holdfast.device.launcher", "--config", chosen.config)
-        self.supervisor.start(Service(chosen.name, command, lambda: answers(chosen.port)))
+        self.supervisor.start(Service(chosen.name, command, chosen.answers))
 
     def found(self) -> None:
         """Do the first start: keys, hub, first release, device; then everything but it runs."""
@@ -233,7 +233,7 @@ class Site:
         )
         root = self.places.state / "root.json"
         write_whole(root, self.maker.workshop().files()["1.root.json"])
-        label = run(
+        run(
             [
                 *python("holdfast.cli", "device", "new"),
                 *("--folder", device.folder, "--product", self.maker.profile(GATEWAY)),
@@ -242,12 +242,11 @@ class Site:
                 *("--image", self.image(FACTORY), "--version", FACTORY, "--hardware", "a"),
                 *("--gui-listen", f"{HOST}:{device.port}"),
                 *("--page-listen", f"{HOST}:{device.page_port}"),
-                *("--poll-s", "1", "--health-s", "20"),
+                *("--poll-s", "1", "--health-s", "20", "--label", device.label),
             ],
             timeout_s=_COMMAND_TIMEOUT_S,
             env=dict(os.environ),
-        ).stdout
-        write_whole(device.label, label, mode=0o600)
+        )
         token.unlink()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from holdfast.cli.demo.site import Site
 from holdfast.cli.demo.supervisor import with_children
 from holdfast.cli.demo.visitor import links_in
+from holdfast.device.certificate import in_groups
 from holdfast.device.report import report, resident_bytes
 
 Row = tuple[str, str, str, int]
@@ -53,6 +54,9 @@ class Status:
         else:
             code = self._site.device.setup_code
             found.append((f"claim the device with the code {code}", self._site.device.url))
+            # Browsers warn of a certificate that nobody vouches for; this is what to compare.
+            shown = in_groups(self._site.device.sha256)
+            found.append(("before that, compare its certificate's SHA-256 in the warning", shown))
         return found
 
     def notes(self) -> list[str]:

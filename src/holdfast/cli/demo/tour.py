@@ -17,7 +17,9 @@ from rich.text import Text
 
 from holdfast.audit.gate import GateError
 from holdfast.cli.demo.attacks import Attacks
+from holdfast.cli.demo.device import answers
 from holdfast.cli.demo.faults import FaultyNetwork
+from holdfast.cli.demo.handover import Handover
 from holdfast.cli.demo.looking import (
     OWNER,
     STAFF,
@@ -30,6 +32,7 @@ from holdfast.cli.demo.looking import (
     text_of,
 )
 from holdfast.cli.demo.maker import GATEWAY
+from holdfast.cli.demo.pinned import PinError
 from holdfast.cli.demo.places import Places, Ports
 from holdfast.cli.demo.planted import plant
 from holdfast.cli.demo.report import Report, Step, must, until
@@ -104,6 +107,10 @@ class _Tour:
             for title, tell in attacks.all(points):
                 with self._report.step(title) as step:
                     tell(step)
+            self._report.chapter("The device changes hands")
+            for title, tell in Handover(self.site, staff=self.staff).all():
+                with self._report.step(title) as step:
+                    tell(step)
 
     def _main_job(self) -> list[tuple[str, Callable[[Step], None]]]:
         return [
@@ -128,10 +135,13 @@ class _Tour:
         self.site.found()
         self.site.start_device()
         self.site.supervisor.wait(self.site.device.name)
+        label = self.site.device.scanned()
+        self.owner = Visitor(label.url, sha256=label.sha256)
         step.saw(f"hub {self.site.hub_url}, device {self.site.device.url}")
         step.saw(f"up in {time.monotonic() - begun:.1f} s; every key is for demonstration only")
         page = self.owner.get("/")
         must("Set-up code" in page.text, "the new device shows something else than its claim page")
+        must(not answers(self.site.device.page_port), "its software answers before the claim")
         step.saw("before the claim the device answers with nothing but its claim page")
 
     def _staff_account(self, step: Step) -> None:
@@ -140,7 +150,7 @@ class _Tour:
         name, password = STAFF
         page = self.staff.get(link)
         page = self.staff.submit(
-            page, press="Make the account", name=name, password=password, again=password
+            page, press="Use my own", name=name, password=password, again=password
         )
         must("/login/" not in page.url, f"the account could not be made: {page.text[:200]}")
         again = Visitor(self.site.hub_url).get(link)
@@ -148,13 +158,20 @@ class _Tour:
         step.saw(f"logged in as {name}; the link answers {again.status} the second time")
 
     def _claim(self, step: Step) -> None:
-        code = self.site.device.setup_code
+        label = self.site.device.scanned()
+        step.saw(f"the QR code leads to {label.url} and names the certificate {label.sha256[:16]}…")
+        try:
+            Visitor(label.url, sha256="0" * 64).get("/")
+        except PinError as error:
+            step.saw(f"with the certificate of another label: [{error.code}]")
+        else:
+            must(False, "a foreign certificate was believed")  # noqa: FBT003 - as below
         name, password = OWNER
         page = self.owner.get("/")
         wrong = self.owner.submit(page, name=name, password=password, code="AAAA-AAAA-AAAA")
         must("Set-up code" in wrong.text, "a wrong code was accepted")
         step.saw(f"a wrong code is refused with {wrong.status}")
-        page = self.owner.submit(wrong, name=name, password=password, code=code)
+        page = self.owner.submit(wrong, name=name, password=password, code=label.code)
         must("Log out" in page.text, f"the claim failed: {page.text[:300]}")
         step.saw(f"claimed by {name}; the page says: {page.text[:110]}")
 

@@ -5,8 +5,9 @@ import http.cookies
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
+from holdfast.cli.demo.pinned import PinnedConnection
 from holdfast.core.errors import HoldfastError
 
 _TIMEOUT_S = 20.0
@@ -128,10 +129,16 @@ class _Reader(HTMLParser):
 
 
 class Visitor:
-    """Keeps cookies and visits the pages of one server."""
+    """Keeps cookies and visits the pages of one server.
 
-    def __init__(self, base: str) -> None:
+    Args:
+        base: Its address.
+        sha256: Fingerprint of its certificate, for an https address.
+    """
+
+    def __init__(self, base: str, *, sha256: str = "") -> None:
         self.base = base
+        self._sha256 = sha256
         self._cookies: dict[str, str] = {}
 
     def get(self, path: str) -> Page:
@@ -170,6 +177,11 @@ class Visitor:
             return Page(url, status, " ".join(reader.words), html, reader.links, reader.forms)
         raise VisitError(f"{url} redirects without end")
 
+    def _connection(self, parts: SplitResult) -> http.client.HTTPConnection:
+        if parts.scheme == "https":
+            return PinnedConnection(parts.netloc, sha256=self._sha256, timeout_s=_TIMEOUT_S)
+        return http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT_S)
+
     def _exchange(
         self, method: str, url: str, body: bytes | None
     ) -> tuple[int, dict[str, str], bytes]:
@@ -182,7 +194,7 @@ class Visitor:
             )
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        connection = http.client.HTTPConnection(parts.netloc, timeout=_TIMEOUT_S)
+        connection = self._connection(parts)
         try:
             path = parts.path or "/"
             connection.request(

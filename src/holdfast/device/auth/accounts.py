@@ -1,232 +1,500 @@
-"""Who may use this device: the accounts, their hashes and the claim, in one 0600 file."""
+"""Claiming, logging in, and who somebody is. What needs secrets is done by the `worker`.
 
-import json
-import re
-import stat
+Order of a login: throttle, turn, throttle again, then the methods in their order. What is counted
+and noted is the same for names that exist and others.
+"""
+
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from threading import RLock
+from typing import Any
 
-from holdfast.core.errors import NoSpaceError
-from holdfast.core.files import write_whole
-from holdfast.device.auth import setup_code
+from holdfast.accounts import cookies
+from holdfast.accounts.errors import DirectoryChildError
+from holdfast.accounts.logins import Entry
+from holdfast.accounts.throttle import Who, source_of
+from holdfast.core.errors import HoldfastError, NoSpaceError
+from holdfast.device.auth import store
+from holdfast.device.auth.book import Book
+from holdfast.device.auth.central import LOCAL, Central, Settings
+from holdfast.device.auth.counters import Counters
+from holdfast.device.auth.entrance import Asks, Entrance, Facts, Hall
 from holdfast.device.auth.errors import (
-    AccountNameError,
-    AccountsFileError,
+    CentralFileError,
+    CentralUnavailableError,
     ClaimedError,
     LoginError,
-    PasswordError,
+    PendingError,
+    SecondError,
     SetupCodeError,
     UnclaimedError,
 )
-from holdfast.device.auth.passwords import LONGEST, must_be_usable, normalised
-from holdfast.device.auth.throttle import Throttle
+from holdfast.device.auth.names import folded, name_of, typed_form
+from holdfast.device.auth.store import OWNER, Account, Kept, Known
+from holdfast.device.auth.turns import Turns
 
-SCHEMA = 1
-OWNER = "owner"
-_FILE_MODE = 0o600
-_NAME = re.compile(r"[^\W_](?:[\w.-]{0,30}[^\W_])?", re.ASCII)
-_MOST_CODE = 64
-_CLAIM = "claim"
-_UNREADABLE = "The file with the accounts of this device is damaged or cannot be read."
-
-
-class SecretHasher(Protocol):
-    """What makes and checks hashes."""
-
-    def make(self, secret: str) -> str:
-        """Hash a secret."""
-        ...
-
-    def matches(self, stored: str, secret: str) -> bool:
-        """Whether a secret is the hashed one."""
-        ...
-
-
-class Account(NamedTuple):
-    """Somebody who may log in.
-
-    Attributes:
-        name: In lower case, as it is compared.
-        role: `owner`.
-        hash: Argon2id string.
-    """
-
-    name: str
-    role: str
-    hash: str
-
-
-class _Kept(NamedTuple):
-    """What the file holds."""
-
-    accounts: Mapping[str, Account] = MappingProxyType({})
-    failures: Mapping[str, int] = MappingProxyType({})
-    claim_failures: Mapping[str, int] = MappingProxyType({})
-    # Hash of a secret that nobody knows: unknown names are checked against it, as long as others.
-    decoy: str = ""
+_OWN_HASH = "$holdfast"
 
 
 class Accounts:
     """The accounts of one device.
 
     Args:
-        path: The file; made 0600 when first written.
+        folder: Where auth keeps its files.
         setup_hash: Reads the factory's hash of the set-up code.
-        hasher: Makes and checks hashes.
+        work: Does what needs secrets.
+        facts: From the product profile.
+        now: The present moment.
         monotonic: A clock that only runs forward.
     """
 
     def __init__(
         self,
-        path: Path,
+        folder: Path,
         *,
         setup_hash: Callable[[], str],
-        hasher: SecretHasher,
+        work: Asks,
+        facts: Facts | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path = path
+        self.facts = facts or Facts()
+        self.work = work
+        self.now = now
+        self.monotonic = monotonic
+        self.lock = RLock()
+        self.turns = Turns()
+        self.book = Book(folder)
+        self.central = Central(folder / "central.json", monotonic=monotonic)
+        self._central_turns = Turns()
+        self._path = folder / "accounts.json"
         self._setup_hash = setup_hash
-        self._hasher = hasher
-        self._kept = _read(path)
-        self._logins = Throttle(self._kept.failures, monotonic=monotonic)
-        self._claims = Throttle(self._kept.claim_failures, monotonic=monotonic)
+        self.kept = store.read(self._path)
+        self.counters = Counters(folder / "throttle.json", monotonic=monotonic)
+        if self.kept.old_failures:
+            self.counters.take_over(dict(self.kept.old_failures))
+            self.counters.write()
+            self._migrate()
+        self._hall = Hall(monotonic=monotonic)
+
+    def _migrate(self) -> None:
+        """Leave the first schema behind, so that its counts are not taken over twice."""
+        with suppress(OSError, NoSpaceError):
+            if self.kept.accounts:
+                store.write(self._path, self.kept)
+            else:  # only counts of wrong set-up codes were in it
+                self._path.unlink(missing_ok=True)
 
     @property
     def claimed(self) -> bool:
         """Whether the device has an owner; then the set-up code is worth nothing any more."""
-        return bool(self._kept.accounts)
+        return bool(self.kept.accounts)
 
-    def claim(self, *, code: str, name: str, password: str) -> Account:
+    def ask(self, do: str, **facts: object) -> dict[str, Any]:
+        """Have the worker do something; the device's keys may be made as long as none is used."""
+        hashes = [one.hash for one in self.kept.accounts.values()]
+        first = not any(one.startswith(_OWN_HASH) for one in hashes)
+        return self.work.ask(do, now=self.now(), first=first, words=self.facts.words, **facts)
+
+    def claim(self, *, code: str, name: str, password: str, source: str = "") -> Entrance:
         """Make the owner's account in exchange for the set-up code, once.
 
         Raises:
             ClaimedError: There is an owner already.
-            SlowDownError: Too many wrong codes.
-            SetupCodeError: The code is wrong.
-            AccountNameError: The name cannot be used.
-            PasswordError: The password cannot be used.
+            ThrottledError: Too many wrong codes from there.
+            HoldfastError: Code, name or password cannot be used; the reason is its own.
         """
-        if self.claimed:
-            raise ClaimedError
-        self._claims.must_wait(_CLAIM)
+        where = source_of(source)
         account_name = name_of(name)
-        form = must_be_usable(password, name=account_name)
-        if _same_letters(code, password):
-            raise PasswordError("The set-up code may not be the password.")
-        if len(code) > _MOST_CODE or not self._hasher.matches(
-            self._setup_hash(), setup_code.normalised(code)
-        ):
-            self._claims.count(_CLAIM)
-            self._write_counts()
-            raise SetupCodeError
-        account = Account(name=account_name, role=OWNER, hash=self._hasher.make(form))
-        decoy = self._hasher.make(setup_code.make() + setup_code.make())
-        self._claims.forget(_CLAIM)
-        kept = self._kept
-        self._kept = _Kept(accounts={account_name: account}, decoy=decoy)
-        try:
-            self._write()
-        except BaseException:
+        with self.turns.taken(first=False):
+            if self.claimed:
+                raise ClaimedError
+            self.counters.codes.must_wait(where, now_s=self.monotonic())
+            cookie_id = cookies.fresh_id()
+            try:
+                answer = self.ask(
+                    "claim",
+                    setup_hash=self._setup_hash(),
+                    code=code,
+                    name=account_name,
+                    password=password,
+                    cookie_id=cookie_id,
+                )
+            except HoldfastError as error:
+                if error.code == SetupCodeError.code:
+                    self.counters.codes.failed(where, now_s=self.monotonic())
+                    self.counters.write()
+                raise
+            account = Account(
+                name=account_name, role=OWNER, hash=answer["hash"], epoch=1, sources=(where,)
+            )
+            known = Known(name=account_name, until=self.now() + cookies.LIFE)
             # Not on disk is not claimed: the owner sees the failure and tries again.
-            self._kept = kept
-            raise
-        return account
+            self.change(
+                Kept(accounts={account_name: account}, epoch=1).with_known(
+                    cookie_id, known, most_of_a_name=cookies.MOST_OF_A_NAME
+                )
+            )
+            self.counters.codes.succeeded(where)
+            self.counters.write()
+        self.note(account_name, source, "in")
+        return Entrance(name=account_name, role=OWNER, epoch=account.epoch, cookie=answer["cookie"])
 
-    def login(self, *, name: str, password: str) -> Account:
-        """Say who this is.
+    def login(self, *, name: str, password: str, source: str = "", cookie: str = "") -> Entrance:
+        """Say who this is, or that a second factor is wanted.
 
         Raises:
             UnclaimedError: There is no account yet.
-            SlowDownError: Too many failures.
+            ThrottledError: Too many failures.
             LoginError: Name and password do not belong together.
+            CentralUnavailableError: No server that knows the account answers.
+        """
+        who = self.who_tries(name, source, cookie)
+        entrance, who = self.recognised(who, typed_form(name), password, source, cookie)
+        if entrance.method != LOCAL:
+            return self._finished(entrance, who, source)
+        account = self.kept.accounts.get(entrance.name)
+        if account is None:  # removed in this very moment
+            raise LoginError
+        if not account.sealed:
+            return self._finished(entrance, who, source)
+        self.note(account.name, source, "second-wanted")
+        return Entrance(pending=self._hall.enter(who, source))
+
+    def second(self, *, pending: str, code: str) -> Entrance:
+        """Finish a login with a code.
+
+        Raises:
+            PendingError: There is no such login any more.
+            ThrottledError: Too many failures.
+            SecondError: The code is wrong, or was used.
+        """
+        waiting = self._hall.take(pending)
+        who = waiting.who
+        cookie = self.check_second(who, code, waiting.source)
+        self._hall.leave(pending)
+        account = self.kept.accounts.get(who.name)
+        if account is None:
+            raise PendingError
+        entrance = Entrance(
+            name=account.name, role=account.role, epoch=account.epoch, cookie=cookie
+        )
+        return self._finished(entrance, who, waiting.source)
+
+    def unlock(self, *, name: str, code: str, source: str = "") -> str:
+        """Make a browser known with a recovery code; gives its device cookie.
+
+        It is no login: the password is still asked for, but strangers cannot delay it any more.
+
+        Raises:
+            ThrottledError: Too many wrong codes from there.
+            SecondError: The code is wrong, or was used.
+        """
+        where, account_name = source_of(source), folded(name)
+        with self.turns.taken(first=False):
+            self.counters.codes.must_wait(where, now_s=self.monotonic())
+            account = self.kept.accounts.get(account_name)
+            cookie_id = cookies.fresh_id()
+            answer = self.ask(
+                "second",
+                name=account_name,
+                code=code,
+                recovery=account.recovery if account is not None else (),
+                cookie_id=cookie_id,
+            )
+            if account is None or "struck" not in answer:
+                self.counters.codes.failed(where, now_s=self.monotonic())
+                self.counters.write()
+                self.note(account_name, source, "wrong-second")
+                raise SecondError
+            self._strike(account, answer["struck"])
+            self._remember(account_name, cookie_id)
+            self.counters.codes.succeeded(where)
+            self.counters.passwords.opened(account_name, now_s=self.monotonic())
+            self.counters.write()
+        self.note(account_name, source, "recovered")
+        return str(answer["cookie"])
+
+    def role_and_epoch(self, name: str, method: str) -> tuple[str, int] | None:
+        """Give role and epoch of an account; None where it is not there any more.
+
+        Of somebody whom a directory let in, the role is not known here, and the epoch is that of
+        the settings of central login.
+        """
+        if method != LOCAL:
+            return "", self.settings_or_local().epoch
+        account = self.kept.accounts.get(folded(name))
+        return (account.role, account.epoch) if account is not None else None
+
+    # What the rest of auth builds on.
+
+    def who_tries(self, name: str, source: str, cookie: str) -> Who:
+        """Say as whom a try is counted, and refuse it if it comes too early.
+
+        Raises:
+            UnclaimedError: There is no account yet.
+            ThrottledError: It comes too early.
         """
         if not self.claimed:
             raise UnclaimedError
-        known = _folded(name)[:LONGEST]
-        self._logins.must_wait(known)
-        account = self._kept.accounts.get(known)
-        stored = account.hash if account is not None else self._kept.decoy
-        fits = len(password) <= LONGEST and self._hasher.matches(stored, password)
-        if account is None or not fits:
-            # Unknown names are counted like known ones, or the difference would tell them apart.
-            self._logins.count(known, keep=self._kept.accounts)
-            self._write_counts()
-            raise LoginError
-        if self._logins.forget(known):
-            self._write_counts()
-        return account
-
-    def _write_counts(self) -> None:
-        # They count until the next start all the same; a full disk must not lock the owner out.
-        with suppress(OSError, NoSpaceError):
-            self._write()
-
-    def _write(self) -> None:
-        kept = self._kept
-        content = {
-            "schema": SCHEMA,
-            "accounts": [
-                {"name": one.name, "role": one.role, "hash": one.hash}
-                for one in kept.accounts.values()
-            ],
-            "failures": dict(self._logins.failures),
-            "claim_failures": dict(self._claims.failures),
-            "decoy": kept.decoy,
-        }
-        write_whole(self._path, json.dumps(content, indent=1).encode(), mode=_FILE_MODE)
-
-
-def name_of(typed: str) -> str:
-    """Give the form in which an account name is kept and compared.
-
-    Raises:
-        AccountNameError: It cannot be used.
-    """
-    name = _folded(typed)
-    if not _NAME.fullmatch(name):
-        raise AccountNameError("This account name cannot be used.")
-    return name
-
-
-def _folded(typed: str) -> str:
-    return normalised(typed[: 4 * LONGEST]).strip().casefold()
-
-
-def _same_letters(code: str, password: str) -> bool:
-    return setup_code.normalised(code) == setup_code.normalised(password[:LONGEST])
-
-
-def _read(path: Path) -> _Kept:
-    try:
-        mode = path.stat().st_mode
-        content: Any = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return _Kept()
-    except (OSError, ValueError, RecursionError) as error:
-        raise AccountsFileError(_UNREADABLE) from error
-    if stat.S_IMODE(mode) & 0o077:
-        path.chmod(_FILE_MODE)
-    try:
-        if content["schema"] != SCHEMA:
-            raise AccountsFileError(
-                "The accounts were written by another version of this software."
-            )
-        accounts = [
-            Account(name=str(one["name"]), role=str(one["role"]), hash=str(one["hash"]))
-            for one in content["accounts"]
-        ]
-        return _Kept(
-            accounts={one.name: one for one in accounts},
-            failures={str(key): int(count) for key, count in content["failures"].items()},
-            claim_failures={
-                str(key): int(count) for key, count in content["claim_failures"].items()
-            },
-            decoy=str(content["decoy"]),
+        account_name, cookie_id = folded(name), cookies.id_of(cookie)
+        known = self.kept.known.get(cookie_id)
+        is_known = (
+            known is not None
+            and known.name == account_name
+            and self.now() < known.until
+            and self.counters.passwords.trusts(cookie_id)
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # A damaged file never means "unclaimed": that would hand the device to the next visitor.
-        raise AccountsFileError(_UNREADABLE) from error
+        who = Who(name=account_name, source=source_of(source), known=cookie_id if is_known else "")
+        self.counters.passwords.must_wait(who, now_s=self.monotonic())
+        return who
+
+    def recognised(
+        self, who: Who, typed: str, password: str, source: str, cookie: str
+    ) -> tuple[Entrance, Who]:
+        """Find out who somebody is, method by method; nothing is forgiven yet.
+
+        Raises:
+            LoginError: Name and password do not belong together; it is counted and noted.
+            CentralUnavailableError: No server that knows the account answers.
+        """
+        settings = self.settings_or_local()
+        segments = settings.segments
+        if who.name in settings.local_names or not settings.asks_servers:
+            segments = ((LOCAL,),)
+        for segment in segments:
+            if segment != (LOCAL,):
+                found = self._asked(who, typed, password, source, cookie, groups=segment)
+            else:
+                is_last = segment == segments[-1]
+                found = self.locally(who, password, source, cookie, decides=is_last)
+            if found is not None:
+                return found
+        self.note(who.name, source, "unavailable")
+        raise CentralUnavailableError
+
+    def locally(
+        self, who: Who, password: str, source: str, cookie: str, *, decides: bool = True
+    ) -> tuple[Entrance, Who] | None:
+        """Check a password that this device keeps.
+
+        Returns:
+            None where no account has this name and others may know it (`decides` is False).
+
+        Raises:
+            LoginError: They do not belong together; it is counted and noted.
+        """
+        with self.turns.taken(first=bool(who.known)):
+            self.counters.passwords.must_wait(who, now_s=self.monotonic())
+            account = self.kept.accounts.get(who.name)
+            cookie_id = "" if who.known else cookies.fresh_id()
+            answer = self.ask(
+                "login",
+                name=who.name,
+                password=password,
+                stored=account.hash if account is not None else "",
+                among=[one.hash for one in self.kept.accounts.values()],
+                cookie=cookie if who.known else "",
+                cookie_id=cookie_id,
+                has_second=account is not None and bool(account.sealed),
+            )
+            who = self._doubted(who, genuine=answer["genuine"])
+            if account is None and not decides:
+                return None
+            if account is None or not answer["matches"]:
+                self._failed(who, source, "wrong")
+                raise LoginError
+            if "hash" in answer:
+                self.change_quietly(account.name, hash=answer["hash"])
+        entrance = Entrance(
+            name=account.name,
+            role=account.role,
+            epoch=account.epoch,
+            cookie=answer["cookie"] if cookie_id else "",
+        )
+        return entrance, who
+
+    def check_second(self, who: Who, code: str, source: str) -> str:
+        """Check a code of the app, or a recovery code; gives a device cookie for later.
+
+        Raises:
+            ThrottledError: Too many failures.
+            SecondError: It is wrong, or was used.
+        """
+        with self.turns.taken(first=bool(who.known)):
+            self.counters.passwords.must_wait(who, now_s=self.monotonic())
+            account = self.kept.accounts.get(who.name)
+            if account is None or not account.sealed:
+                raise PendingError
+            answer = self.ask(
+                "second",
+                name=account.name,
+                code=code,
+                sealed=account.sealed,
+                last_step=account.last_step,
+                recovery=account.recovery,
+                cookie_id="" if who.known else cookies.fresh_id(),
+            )
+            if "step" in answer:
+                # Before anything else: the same code must not be heard twice.
+                self.change_quietly(account.name, last_step=answer["step"])
+            elif "struck" in answer:
+                self._strike(account, answer["struck"])
+            else:
+                self._failed(who, source, "wrong-second")
+                raise SecondError
+        return str(answer["cookie"])
+
+    def change(self, kept: Kept) -> None:
+        """Put a new state into force, once it is on the disk.
+
+        Raises:
+            NoSpaceError: The disk is full; nothing has changed.
+        """
+        with self.lock:
+            store.write(self._path, kept)
+            self.kept = kept
+
+    def change_quietly(self, name: str, **changes: object) -> None:
+        """Change something whose loss at the next start harms nobody, even on a full disk."""
+        with self.lock:
+            account = self.kept.accounts.get(name)
+            if account is None:
+                return
+            self.kept = self.kept.with_account(account._replace(**changes))  # type: ignore[arg-type]  # names of fields
+            with suppress(OSError, NoSpaceError):
+                store.write(self._path, self.kept)
+
+    def note(
+        self, name: str, source: str, result: str, *, method: str = LOCAL, is_new: bool = False
+    ) -> None:
+        """Write a line of the log of logins; what is no account's name is not kept."""
+        settings = self.settings_or_local()
+        is_known = name in self.kept.accounts or result == "in"
+        entry = Entry(
+            at=self.now(),
+            name=name if is_known else "",
+            source=source[:64],
+            method=method,
+            result=result,
+            is_new=is_new,
+            is_emergency=result == "in" and method == LOCAL and settings.asks_servers,
+        )
+        self.book.note(entry)
+
+    def settings_or_local(self) -> Settings:
+        """Give the settings of central login; local accounts alone where they are damaged."""
+        try:
+            return self.central.settings
+        except CentralFileError:
+            return Settings(plain={})
+
+    def _asked(
+        self, who: Who, typed: str, password: str, source: str, cookie: str,
+        *, groups: tuple[str, ...],
+    ) -> tuple[Entrance, Who] | None:  # fmt: skip
+        """Ask servers; None if none of them could be relied on."""
+        settings = self.settings_or_local()
+        if not (typed and password):  # an empty password would be an anonymous bind
+            self._failed(who, source, "wrong")
+            raise LoginError
+        with self._central_turns.taken(first=bool(who.known)):
+            self.counters.passwords.must_wait(who, now_s=self.monotonic())
+            cookie_id = "" if who.known else cookies.fresh_id()
+            with self.turns.taken(first=bool(who.known)):
+                opened = self.ask(
+                    "unseal",
+                    sealed=dict(settings.sealed),
+                    name=who.name,
+                    cookie=cookie if who.known else "",
+                    cookie_id=cookie_id,
+                )
+            who = self._doubted(who, genuine=opened["genuine"])
+            try:
+                told = self.central.ask(
+                    opened["secrets"],
+                    name=typed,
+                    password=password,
+                    source=source,
+                    groups=groups,
+                    budget_s=float(settings.budget_s),
+                )
+            except DirectoryChildError:
+                return None
+            if told.kind == "unavailable":
+                return None
+            if told.kind != "accepted" or told.role not in self.facts.roles:
+                is_wrong = told.kind == "rejected"
+                self._failed(who, source, "wrong" if is_wrong else "no-role", method=told.group)
+                raise LoginError
+        entrance = Entrance(
+            name=typed_form(told.name) or typed,
+            role=told.role,
+            method=told.group,
+            epoch=settings.epoch,
+            cookie=opened["cookie"] if cookie_id else "",
+        )
+        return entrance, who
+
+    def _doubted(self, who: Who, *, genuine: bool) -> Who:
+        """Treat a browser whose cookie was forged as a stranger.
+
+        Raises:
+            ThrottledError: As a stranger it comes too early.
+        """
+        if not who.known or genuine:
+            return who
+        stranger = who._replace(known="")
+        self.counters.passwords.must_wait(stranger, now_s=self.monotonic())
+        return stranger
+
+    def failed(self, who: Who) -> None:
+        """Count a failure."""
+        with self.lock:
+            self.counters.passwords.failed(who, now_s=self.monotonic())
+            self.counters.write()
+
+    def _failed(self, who: Who, source: str, result: str, *, method: str = LOCAL) -> None:
+        self.failed(who)
+        self.note(who.name, source, result, method=method)
+
+    def _finished(self, entrance: Entrance, who: Who, source: str) -> Entrance:
+        """Forgive failures, remember the browser and the source, and note it."""
+        with self.lock:
+            if self.counters.passwords.succeeded(who, now_s=self.monotonic()):
+                self.counters.write()
+            cookie_id = cookies.id_of(entrance.cookie)
+            account = self.kept.accounts.get(who.name) if entrance.method == LOCAL else None
+            is_new = not who.known
+            if account is not None and who.source in account.sources:
+                is_new = False
+            elif account is not None:
+                sources = (*account.sources, who.source)[-store.MOST_SOURCES :]
+                self.change_quietly(account.name, sources=sources)
+            if cookie_id:
+                self._remember(who.name, cookie_id)
+        self.note(entrance.name, source, "in", method=entrance.method, is_new=is_new)
+        renew = account is not None and account.hash.startswith(store.WRAPPED)
+        return entrance._replace(renew=renew)
+
+    def _remember(self, name: str, cookie_id: str) -> None:
+        known = Known(name=name, until=self.now() + cookies.LIFE)
+        with self.lock:
+            self.kept = self.kept.with_known(
+                cookie_id, known, most_of_a_name=cookies.MOST_OF_A_NAME
+            )
+            with suppress(OSError, NoSpaceError):
+                store.write(self._path, self.kept)
+
+    def _strike(self, account: Account, index: int) -> None:
+        """Burn a recovery code; one that cannot be burnt is not heard.
+
+        Raises:
+            NoSpaceError: The disk is full.
+        """
+        left = (*account.recovery[:index], *account.recovery[index + 1 :])
+        with self.lock:
+            self.change(self.kept.with_account(account._replace(recovery=left)))

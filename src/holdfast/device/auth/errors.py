@@ -33,6 +33,17 @@ class UnclaimedError(AccountError):
         super().__init__("This device has no owner yet.")
 
 
+class TooLateError(AccountError):
+    """The device was switched on too long ago to be claimed."""
+
+    code = "account-too-late"
+    http_status = 403
+    hint = "Switch the device off and on again, and claim it within the next minutes."
+
+    def __init__(self) -> None:
+        super().__init__("This device was switched on too long ago to be claimed.")
+
+
 class SetupCodeError(AccountError):
     """The set-up code is not the one of this device."""
 
@@ -53,31 +64,100 @@ class LoginError(AccountError):
         super().__init__("This name and this password do not belong together.")
 
 
-class SlowDownError(AccountError):
-    """Too many failures; the next try has to wait.
+class SecondError(AccountError):
+    """The code is not the one that the app shows, nor an unused recovery code."""
 
-    Attributes:
-        wait_s: Whole seconds until the next try is heard.
-    """
-
-    code = "account-slow-down"
-    http_status = 429
-
-    def __init__(self, *, wait_s: int) -> None:
-        super().__init__(f"Too many tries. The next one is heard in {wait_s} seconds.")
-        self.wait_s = wait_s
-        self.hint = "Wait that long, then try again. Waiting in between changes nothing."
-
-
-class HashingBusyError(AccountError):
-    """Another password is being checked at this moment."""
-
-    code = "account-busy"
-    http_status = 503
-    hint = "Try again in a few seconds."
+    code = "account-second"
+    hint = "Take the code that the app shows now; each is good once. Or a recovery code."
 
     def __init__(self) -> None:
-        super().__init__("The device is checking another password at this moment.")
+        super().__init__("This code is not right, or was used already.")
+
+
+class PendingError(AccountError):
+    """There is no login that waits for a second factor."""
+
+    code = "account-pending"
+    http_status = 409
+    hint = "Log in with name and password again."
+
+    def __init__(self) -> None:
+        super().__init__("This login took too long, or was tried too often.")
+
+
+class NoAccountError(AccountError):
+    """This device keeps no account with this name."""
+
+    code = "account-unknown"
+    http_status = 404
+    hint = "Accounts of a central directory are changed there."
+
+    def __init__(self) -> None:
+        super().__init__("This device keeps no account with this name.")
+
+
+class OwnerOnlyError(AccountError):
+    """Only an owner may confirm this."""
+
+    code = "account-owner-only"
+    hint = "Ask an owner of the device to do it."
+
+    def __init__(self) -> None:
+        super().__init__("Only an owner of the device may do this.")
+
+
+class NoProofError(AccountError):
+    """The device was started without what proofs are made with."""
+
+    code = "account-no-proof"
+    http_status = 503
+    hint = "Restart the device."
+
+    def __init__(self) -> None:
+        super().__init__("This cannot be confirmed now.")
+
+
+class AccountTakenError(AccountError):
+    """There is an account with this name already, or there are too many."""
+
+    code = "account-taken"
+    http_status = 409
+
+
+class LastOwnerError(AccountError):
+    """The last owner cannot be removed: nobody could mend the device any more."""
+
+    code = "account-last-owner"
+    http_status = 409
+    hint = "To give the device away, have it reset to factory state."
+
+    def __init__(self) -> None:
+        super().__init__("This is the last owner of the device.")
+
+
+class RoleError(AccountError):
+    """The product profile has no such role."""
+
+    code = "account-role"
+    http_status = 422
+
+
+class CentralError(AccountError):
+    """Central login cannot be set up like this."""
+
+    code = "account-central"
+    http_status = 422
+
+
+class CentralUnavailableError(AccountError):
+    """No server that could say who this is gave an answer."""
+
+    code = "account-unavailable"
+    http_status = 503
+    hint = "Try again later, or log in with the emergency account."
+
+    def __init__(self) -> None:
+        super().__init__("The servers that know the accounts do not answer.")
 
 
 class AccountNameError(AccountError):
@@ -102,3 +182,11 @@ class AccountsFileError(AccountError):
     code = "account-file"
     http_status = 500
     hint = "Put auth/accounts.json back from a copy, or have the device reset to factory state."
+
+
+class CentralFileError(AccountError):
+    """The file with the settings of central login cannot be used."""
+
+    code = "account-central-file"
+    http_status = 500
+    hint = "An owner whose account this device keeps can log in, and write the settings anew."

@@ -15,8 +15,12 @@ def make() -> str:
     Source:
         EN 303 645 5.1-2: not derivable from serial number, address or counter.
     """
-    letters = [ALPHABET[byte % len(ALPHABET)] for byte in os.urandom(LENGTH)]
-    return "-".join("".join(letters[at : at + _GROUP]) for at in range(0, LENGTH, _GROUP))
+    return in_groups("".join(ALPHABET[byte % len(ALPHABET)] for byte in os.urandom(LENGTH)))
+
+
+def in_groups(code: str) -> str:
+    """Write a normalised code as it is printed."""
+    return "-".join(code[at : at + _GROUP] for at in range(0, len(code), _GROUP))
 
 
 def normalised(typed: str) -> str:
@@ -26,7 +30,8 @@ def normalised(typed: str) -> str:
 
 
 def hashed(code: str) -> str:
-    """Hash a code for `factory/setup-code.hash`; what `Accounts.claim` compares with."""
-    from holdfast.device.auth.passwords import Hasher  # noqa: PLC0415 - only the factory needs it
+    """Hash a code for `factory/setup-code.hash`; what the claim compares with."""
+    # Only the factory hashes here; a resident process has it done by a worker.
+    from holdfast.accounts.hashing import costs, passwords  # noqa: PLC0415
 
-    return Hasher().make(normalised(code))
+    return passwords.make(normalised(code), cost=costs.FLOOR, key=None)

@@ -10,6 +10,7 @@ import sys
 from holdfast.device.broker import settings as broker_settings
 from holdfast.device.broker import slots, wire
 from holdfast.device.broker.journal import Journal
+from holdfast.device.broker.proofs import Proofs, read_key
 from holdfast.device.broker.server import Limits, Server
 from holdfast.hardening.verbs import BROKER
 
@@ -19,6 +20,7 @@ def main() -> int:
     settings = broker_settings.unpack(sys.argv[1])
     control = broker_settings.CONTROL_FD
     os.set_inheritable(control, False)  # noqa: FBT003 - the standard library's own
+    proofs = Proofs(settings.proofs, read_key(broker_settings.PROOF_FD))
     journal = Journal(settings.journal, BROKER)
     slots.sweep(settings)
 
@@ -32,6 +34,7 @@ def main() -> int:
         names=settings.names(os.geteuid()),
         journal=journal.call,
         limits=Limits(idle_s=float(settings.idle_s)),
+        prove=proofs.prove,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())

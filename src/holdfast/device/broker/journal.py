@@ -54,7 +54,8 @@ class Journal:
             if countable and self._is_repeat(peer.uid, verb, result):
                 return
             line = {"uid": peer.uid, "pid": peer.pid, "verb": verb, "result": result}
-            self._write(line | ({"args": shown} if shown else {}))
+            proven = {"by": peer.by} if peer.by else {}
+            self._write(line | proven | ({"args": shown} if shown else {}))
 
     def event(self, event: str, **facts: object) -> None:
         """Note something that nobody called for."""

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from holdfast.core.errors import BusyError, HoldfastError
 from holdfast.device.broker import wire
 from holdfast.device.broker.wire import Answer, Peer
-from holdfast.hardening.errors import MalformedCallError, RateError
+from holdfast.hardening import proof as owners_proof
+from holdfast.hardening.errors import MalformedCallError, ProofError, RateError
 from holdfast.hardening.verbs import Verb, allow
 
 Handler = Callable[[Peer, dict[str, Any]], Answer]
@@ -27,6 +28,9 @@ Journal = Callable[[Peer, str, Mapping[str, Any], str], None]
 
 Of a slow verb it is told twice: `begun`, and how it ended.
 """
+
+Prove = Callable[[str, str, Mapping[str, Any]], str]
+"""Judges a proof for a verb and its arguments, once, and gives the name of who confirmed."""
 
 BEGUN = "begun"
 
@@ -86,6 +90,7 @@ class Server:
         table: The closed table; a verb without a handler is refused as unknown.
         handlers: What carries each verb out: gets peer and checked arguments, gives the answer.
         names: Callers for whom a uid stands; a uid that is missing may use nothing.
+        prove: Judges proofs; without it every verb that demands one is refused.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class Server:
         names: Mapping[int, frozenset[str]],
         journal: Journal | None = None,
         limits: Limits | None = None,
+        prove: Prove | None = None,
     ) -> None:
         self.table = {verb: rule for verb, rule in table.items() if verb in handlers}
         self.handlers = handlers
@@ -104,6 +110,7 @@ class Server:
         self._listener = listener
         self._journal = journal or (lambda _peer, _verb, _args, _result: None)
         self._limits = limits or Limits()
+        self._prove = prove
         self._rates = _Rates()
         self._open: dict[int, _Connection] = {}
         self._done: queue.SimpleQueue[tuple[_Connection, bytes]] = queue.SimpleQueue()
@@ -210,9 +217,15 @@ class Server:
             self._rates.count(peer.uid, verb, rule)
             if rule.slow and self._slow >= self._limits.slow:
                 raise BusyError("too many slow calls are under way")
+            peer = self._proven(peer, rule, request)
         except HoldfastError as error:
             self._journal(peer, verb if verb in self.table else _UNKNOWN, {}, error.code)
             self._send(connection, wire.error_packet(request.id, error))
+            return
+        except OSError as error:
+            self._journal(peer, verb, {}, "os-error")
+            failure = HoldfastError(f"the system refused: {error.strerror or error}")
+            self._send(connection, wire.error_packet(request.id, failure))
             return
         if not rule.slow:
             self._send(connection, self._carry_out(peer, request))
@@ -221,8 +234,23 @@ class Server:
         connection.waiting = True
         self._journal(peer, verb, request.args, BEGUN)  # the power may be cut before its end
         threading.Thread(
-            target=self._carry_out_slowly, args=(connection, request), daemon=True
+            target=self._carry_out_slowly, args=(connection, peer, request), daemon=True
         ).start()
+
+    def _proven(self, peer: Peer, rule: Verb, request: wire.Request) -> Peer:
+        """Judge the proof of a call that needs one, or that brings one all the same.
+
+        Raises:
+            ProofError: It is missing, or does not hold.
+        """
+        needed = bool(rule.proof_of) and owners_proof.is_needed(
+            rule.proof_of, rule.callers, peer.names
+        )
+        if not needed and not request.proof:
+            return peer
+        if self._prove is None or not rule.proof_of or not request.proof:
+            raise ProofError
+        return peer._replace(by=self._prove(request.proof, request.verb, request.args))
 
     def _carry_out(self, peer: Peer, request: wire.Request) -> bytes:
         try:
@@ -236,10 +264,10 @@ class Server:
         self._journal(peer, request.verb, request.args, code)
         return packet
 
-    def _carry_out_slowly(self, connection: _Connection, request: wire.Request) -> None:
+    def _carry_out_slowly(self, connection: _Connection, peer: Peer, request: wire.Request) -> None:
         packet = wire.error_packet(request.id, HoldfastError("it broke off; see the log"))
         try:
-            packet = self._carry_out(connection.peer, request)
+            packet = self._carry_out(peer, request)
         finally:
             self._done.put((connection, packet))
             self._wake()

@@ -9,6 +9,9 @@ from typing import NamedTuple
 CONTROL_FD = 4
 """Where the broker finds the pipe through which it asks the launcher for a restart."""
 
+PROOF_FD = 5
+"""Where broker and auth find the key with which the owner's proofs are made and judged."""
+
 ASK_RESTART = b"restart\n"
 
 
@@ -45,6 +48,11 @@ class Settings(NamedTuple):
     def journal(self) -> Path:
         """Who asked for what."""
         return self.folder / "broker" / "journal.jsonl"
+
+    @property
+    def proofs(self) -> Path:
+        """Which proofs of the owner were used in the last minute."""
+        return self.folder / "broker" / "proofs.json"
 
     @property
     def trusted(self) -> Path:

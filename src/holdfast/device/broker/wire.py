@@ -21,6 +21,7 @@ LISTEN_FD = 3  # where a process that is started with its socket finds it
 _LONGEST_NAME = 64
 _LONGEST_SOCKET_NAME = 100
 _LONGEST_MESSAGE = 1000
+_LONGEST_PROOF = 256
 _CREDENTIALS = struct.Struct("3i")
 
 Answer = dict[str, Any]
@@ -52,11 +53,13 @@ class Peer(NamedTuple):
         uid: User id at the moment of connecting.
         pid: Process id at that moment; only for the journal, it can be used again.
         names: Callers that the uid stands for; more than one where all share a uid.
+        by: Account name of who confirmed this call with a proof; empty for nobody.
     """
 
     uid: int
     pid: int
     names: frozenset[str]
+    by: str = ""
 
 
 class Request(NamedTuple):
@@ -65,6 +68,7 @@ class Request(NamedTuple):
     id: str
     verb: str
     args: dict[str, Any]
+    proof: str = ""
 
 
 def peer_of(connection: socket.socket, names: Mapping[int, frozenset[str]]) -> Peer:
@@ -109,8 +113,8 @@ def read_request(packet: bytes) -> Request:
         MalformedCallError: The packet has another shape.
     """
     whole = read_object(packet)
-    if set(whole) != {"v", "id", "verb", "args"}:
-        raise MalformedCallError("a call has exactly the keys v, id, verb and args")
+    if set(whole) - {"proof"} != {"v", "id", "verb", "args"}:
+        raise MalformedCallError("a call has the keys v, id, verb and args, and proof if need be")
     if whole["v"] != 1 or isinstance(whole["v"], bool | float):
         raise MalformedCallError("only version 1 of the protocol is spoken here")
     for name in ("id", "verb"):
@@ -121,23 +125,31 @@ def read_request(packet: bytes) -> Request:
             raise MalformedCallError(f"{name} must be printable ASCII")
     if not isinstance(whole["args"], dict):
         raise MalformedCallError("args must be an object")
-    return Request(id=whole["id"], verb=whole["verb"], args=whole["args"])
+    proof = whole.get("proof", "")
+    if not isinstance(proof, str) or len(proof) > _LONGEST_PROOF:
+        raise MalformedCallError(f"proof must be a text of {_LONGEST_PROOF} characters at most")
+    return Request(id=whole["id"], verb=whole["verb"], args=whole["args"], proof=proof)
 
 
 def _packed(whole: Answer) -> bytes:
-    packet = json.dumps(whole, separators=(",", ":")).encode()
+    try:
+        # Two passwords of 256 characters of any script fit a packet in this form, and in no other.
+        packet = json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character
+        packet = json.dumps(whole, separators=(",", ":")).encode()
     if len(packet) > LONGEST_PACKET_BYTES:
         raise MalformedCallError(f"the packet has more than {LONGEST_PACKET_BYTES} bytes")
     return packet
 
 
-def request_packet(call_id: str, verb: str, args: Mapping[str, Any]) -> bytes:
+def request_packet(call_id: str, verb: str, args: Mapping[str, Any], proof: str = "") -> bytes:
     """Write a call.
 
     Raises:
         MalformedCallError: It would be longer than a packet may be.
     """
-    return _packed({"v": 1, "id": call_id, "verb": verb, "args": dict(args)})
+    proven = {"proof": proof} if proof else {}
+    return _packed({"v": 1, "id": call_id, "verb": verb, "args": dict(args), **proven})
 
 
 def answer_packet(call_id: str, result: Answer) -> bytes:
@@ -199,7 +211,9 @@ def inherited(fd: int = LISTEN_FD) -> socket.socket:
     return socket.socket(fileno=fd)
 
 
-def call(path: Path, verb: str, args: Mapping[str, Any], timeout_s: float = 5.0) -> Answer:
+def call(
+    path: Path, verb: str, args: Mapping[str, Any], timeout_s: float = 5.0, *, proof: str = ""
+) -> Answer:
     """Ask another process of the device for one thing and wait for its answer.
 
     Args:
@@ -207,6 +221,7 @@ def call(path: Path, verb: str, args: Mapping[str, Any], timeout_s: float = 5.0)
         verb: Name in its table.
         args: Arguments.
         timeout_s: Seconds to wait for connecting and again for the answer.
+        proof: The owner's proof where the verb demands one of this caller.
 
     Raises:
         UnreachableError: Nobody listens, or no answer came in time.
@@ -214,7 +229,7 @@ def call(path: Path, verb: str, args: Mapping[str, Any], timeout_s: float = 5.0)
         MalformedCallError: The call is too long, or the answer has another shape.
     """
     call_id = os.urandom(8).hex()
-    packet = request_packet(call_id, verb, args)
+    packet = request_packet(call_id, verb, args, proof)
     try:
         with socket.socket(
             socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC

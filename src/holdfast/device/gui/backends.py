@@ -1,38 +1,164 @@
 """Asking the agent and auth: each question in a thread, so that no page waits for another."""
 
 import asyncio
+import base64
+import hashlib
+import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from holdfast.core.errors import HoldfastError
 from holdfast.device.broker import wire
 from holdfast.device.gui.answers import AnswerError, Past, State, past_of, state_of
 
 _QUICK_S = 4.0
 _HASHING_S = 30.0
+_SERVERS_S = 45.0
 _MOST_PARTS = 12
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_LONGEST_NAME = 128
+_LONGEST_PASSWORD = 1024
+_LONGEST_CODE = 64
+_WHO_S = 5.0
+_STAGED_LETTERS = 1024
+_MOST_STAGED = 128
+_MOST_EPOCHS = 31
 _WRONG_LOGIN = ("account-login", "This name and this password do not belong together.")
+_COOKIE = re.compile(r"[0-9a-f.]{0,128}")
+_PENDING = re.compile(r"[0-9a-f]{1,64}")
+
+
+class Entered(NamedTuple):
+    """Somebody got in, or still lacks a code.
+
+    Attributes:
+        name: Account name.
+        role: Role of the account.
+        method: `local`, or the group of servers that decided.
+        epoch: The session is over when auth tells another one.
+        cookie: Device cookie to be set; empty for none.
+        pending: Not empty: a code is wanted (`account.second`), nothing else in here counts.
+        renew: Whether a new password is to be chosen before anything else.
+    """
+
+    name: str = ""
+    role: str = ""
+    method: str = "local"
+    epoch: int = 0
+    cookie: str = ""
+    pending: str = ""
+    renew: bool = False
 
 
 class Backends:
-    """The two processes behind the pages."""
+    """The processes behind the pages.
 
-    def __init__(self, *, agent: Path, auth: Path) -> None:
+    Args:
+        agent: Socket of the agent.
+        auth: Socket of auth.
+        broker: Socket of the broker.
+    """
+
+    def __init__(self, *, agent: Path, auth: Path, broker: Path) -> None:
         self._agent = agent
         self._auth = auth
+        self._broker = broker
         # Two threads: one for a slow login, one for everything else; each costs memory.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ask")
         self._logins = ThreadPoolExecutor(max_workers=1, thread_name_prefix="login")
+        # Browsers that are known do not wait behind strangers who guess.
+        self._known = ThreadPoolExecutor(max_workers=1, thread_name_prefix="known")
+        # What the owner has servers asked for may take long; its thread exists only from then on.
+        self._long = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long")
         self._claimed = False
+        self._epochs: dict[tuple[str, str], tuple[int, float]] = {}
 
     async def _ask(
-        self, path: Path, verb: str, args: dict[str, Any], *, slow: bool = False
+        self, path: Path, verb: str, args: dict[str, Any], *, slow: bool = False, proof: str = ""
     ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         threads, wait_s = (self._logins, _HASHING_S) if slow else (self._threads, _QUICK_S)
-        return await loop.run_in_executor(threads, wire.call, path, verb, args, wait_s)
+        if slow and args.get("cookie"):
+            threads = self._known
+        ask = partial(wire.call, path, verb, args, wait_s, proof=proof)
+        return await loop.run_in_executor(threads, ask)
+
+    async def ask(
+        self, verb: str, args: dict[str, Any] | None = None, *, slow: bool = False, proof: str = ""
+    ) -> dict[str, Any]:
+        """Ask auth for something that a person who is logged in wants.
+
+        Args:
+            verb: Name in its table.
+            args: Arguments.
+            slow: Whether it takes longer than a moment; it does not wait behind strangers then.
+            proof: The owner's proof where the verb demands one.
+        """
+        given = args or {}
+        if not slow:
+            return await self._ask(self._auth, verb, given, proof=proof)
+        ask = partial(wire.call, self._auth, verb, given, _HASHING_S, proof=proof)
+        return await asyncio.get_running_loop().run_in_executor(self._known, ask)
+
+    async def prove(
+        self, verb: str, args: dict[str, Any], *, secret: str, asker: dict[str, str]
+    ) -> str:
+        """Have auth make the owner's proof for one call.
+
+        Raises:
+            HoldfastError: The secret is wrong, or he may not do it.
+        """
+        written = json.dumps(args, ensure_ascii=False)
+        told = await self.ask(
+            "account.prove", {**asker, "secret": secret, "verb": verb, "args": written}, slow=True
+        )
+        return text_of(told, "proof")
+
+    async def restart(self, proof: str) -> None:
+        """Have the broker restart the device."""
+        await self._ask(self._broker, "reboot", {}, proof=proof)
+
+    async def central(self) -> tuple[dict[str, Any], list[str]]:
+        """Read the settings of central login, and the names of the secrets that are set.
+
+        Raises:
+            AnswerError: They make no sense.
+        """
+        text, part, parts = "", 0, 1
+        try:
+            while part < min(parts, _MOST_STAGED):
+                answer = await self.ask("central.read", {"part": part})
+                text += text_of(answer, "text")
+                parts = int(answer["parts"])
+                part += 1
+            told = json.loads(base64.b64decode(text, validate=True))
+            return dict(told["settings"]), [str(name) for name in told["secrets"]]
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise AnswerError("The settings of central login cannot be read.") from error
+
+    async def stage_central(self, content: bytes) -> dict[str, Any]:
+        """Hand new settings of central login over; gives the arguments that put them into force.
+
+        Raises:
+            AnswerError: They are longer than auth takes.
+        """
+        text = base64.b64encode(content).decode()
+        cut = [text[at : at + _STAGED_LETTERS] for at in range(0, len(text), _STAGED_LETTERS)]
+        if len(cut) > _MOST_STAGED:
+            error = AnswerError("All settings of central login together are too long.")
+            error.hint = "Give shorter certificates: only that of the authority is needed."
+            raise error
+        for part, piece in enumerate(cut):
+            await self.ask("central.stage", {"part": part, "parts": len(cut), "text": piece})
+        return {"sha256": hashlib.sha256(content).hexdigest()}
+
+    async def try_server(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Have a server tried step by step."""
+        ask = partial(wire.call, self._auth, "central.test", args, _SERVERS_S)
+        return await asyncio.get_running_loop().run_in_executor(self._long, ask)
 
     async def claimed(self) -> bool:
         """Whether the device has an owner; asked until it has one."""
@@ -41,28 +167,96 @@ class Backends:
             self._claimed = answer.get("claimed") is True
         return self._claimed
 
-    async def claim(self, *, code: str, name: str, password: str) -> tuple[str, str]:
-        """Claim the device; return name and role."""
+    async def claim(self, *, code: str, name: str, password: str, source: str = "") -> Entered:
+        """Claim the device."""
         typed = re.sub(r"[^A-Za-z0-9 -]", "", code).strip() or "-"
         answer = await self._ask(
             self._auth,
             "account.claim",
-            {"code": typed, "name": name.strip(), "password": password},
+            {"code": typed[:64], "name": name.strip()[:64], "password": password, "source": source},
             slow=True,
         )
         return _who(answer)
 
-    async def login(self, *, name: str, password: str) -> tuple[str, str]:
-        """Log in; return name and role."""
+    async def login(
+        self, *, name: str, password: str, source: str = "", cookie: str = ""
+    ) -> Entered:
+        """Log in, or learn that a code is wanted."""
         typed = name.strip()
-        if not _NAME.fullmatch(typed) or not password:
+        if not 0 < len(typed) <= _LONGEST_NAME or not 0 < len(password) <= _LONGEST_PASSWORD:
             # Auth's table does not let such a name through; the answer is the same as for others.
             code, message = _WRONG_LOGIN
             raise wire.AnsweredError(code=code, message=message, hint="Check both and try again.")
-        answer = await self._ask(
-            self._auth, "account.login", {"name": typed, "password": password}, slow=True
-        )
-        return _who(answer)
+        args = {
+            "name": typed,
+            "password": password,
+            "source": source,
+            "cookie": self.cookie_form(cookie),
+        }
+        return _who(await self._ask(self._auth, "account.login", args, slow=True))
+
+    @staticmethod
+    def cookie_form(cookie: str) -> str:
+        """Give a device cookie as auth hears it; empty for anything else."""
+        return cookie if _COOKIE.fullmatch(cookie) else ""
+
+    async def second(self, *, pending: str, code: str) -> Entered:
+        """Finish a login with a code.
+
+        Raises:
+            HoldfastError: It is wrong, or the login took too long.
+        """
+        if not _PENDING.fullmatch(pending):
+            raise wire.AnsweredError(
+                code="account-pending",
+                message="This login took too long, or was tried too often.",
+                hint="Log in with name and password again.",
+            )
+        args = {"pending": pending, "code": code.strip()[:_LONGEST_CODE]}
+        # Only who knew a password comes this far, so nobody can keep others waiting here.
+        return _who(await self.ask("account.second", args, slow=True))
+
+    async def unlock(self, *, name: str, code: str, source: str) -> str:
+        """Make a browser known with a recovery code; gives its cookie."""
+        args = {
+            "name": name.strip()[:_LONGEST_NAME],
+            "code": code.strip()[:_LONGEST_CODE],
+            "source": source,
+        }
+        return text_of(await self._ask(self._auth, "account.unlock", args, slow=True), "cookie")
+
+    async def password(self, *, old: str, new: str, asker: dict[str, str]) -> Entered:
+        """Change one's own password."""
+        args = {**asker, "old": old, "new": new}
+        return _who(await self.ask("account.password", args, slow=True))
+
+    async def suggestion(self) -> str:
+        """Have a passphrase made; empty if that does not work now, for nothing hangs on it."""
+        try:
+            answer = await self._ask(self._auth, "account.suggest", {}, slow=True)
+        except HoldfastError:
+            return ""
+        return str(answer.get("password", ""))
+
+    async def epoch(self, *, name: str, method: str) -> int | None:
+        """Ask for the epoch of an account, every few seconds; None if there is none any more."""
+        now_s, key = time.monotonic(), (name, method)
+        known = self._epochs.get(key)
+        if known is not None and now_s - known[1] < _WHO_S:
+            return known[0]
+        try:
+            answer = await self._ask(self._auth, "account.who", {"name": name, "method": method})
+        except wire.AnsweredError as error:
+            if error.code == "account-unknown":
+                return None
+            raise
+        found = int(answer.get("epoch", 0))
+        self._epochs = {**dict(list(self._epochs.items())[-_MOST_EPOCHS:]), key: (found, now_s)}
+        return found
+
+    def forget_epochs(self) -> None:
+        """Ask anew at once, after something about accounts was changed."""
+        self._epochs.clear()
 
     async def state(self) -> State:
         """Ask the agent what the update page shows."""
@@ -91,8 +285,32 @@ class Backends:
         await self._ask(self._agent, verb, args or {})
 
 
-def _who(answer: dict[str, Any]) -> tuple[str, str]:
-    name, role = answer.get("name"), answer.get("role")
-    if not isinstance(name, str) or not isinstance(role, str):
+def _who(answer: dict[str, Any]) -> Entered:
+    pending = answer.get("pending", "")
+    if isinstance(pending, str) and pending:
+        return Entered(pending=pending)
+    texts = [answer.get(field) for field in ("name", "role", "method", "cookie")]
+    epoch = answer.get("epoch")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(epoch, int):
         raise AnswerError("The part of the device that knows its accounts is confused.")
-    return name, role
+    name, role, method, cookie = (str(text) for text in texts)
+    return Entered(
+        name=name,
+        role=role,
+        method=method,
+        epoch=epoch,
+        cookie=cookie,
+        renew=answer.get("renew") is True,
+    )
+
+
+def text_of(answer: dict[str, Any], field: str) -> str:
+    """Read one text of an answer.
+
+    Raises:
+        AnswerError: It is missing.
+    """
+    found = answer.get(field)
+    if not isinstance(found, str):
+        raise AnswerError("The part of the device that knows its accounts is confused.")
+    return found

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from holdfast.core.errors import HoldfastError
 
 LONGEST_BODY = 8192
-_MOST_FIELDS = 12
+MOST_FIELDS = 12
 _TYPE = "application/x-www-form-urlencoded"
 
 
@@ -30,11 +30,18 @@ class BodyTooLargeError(FormError):
         super().__init__("What was sent is too long.")
 
 
-async def fields_of(request: Request) -> dict[str, str]:
+async def fields_of(
+    request: Request, *, longest: int = LONGEST_BODY, most: int = MOST_FIELDS
+) -> dict[str, str]:
     """Read the fields of a form.
 
+    Args:
+        request: The request.
+        longest: Bytes that its body may have.
+        most: Fields that it may have.
+
     Raises:
-        BodyTooLargeError: The body is longer than LONGEST_BODY.
+        BodyTooLargeError: The body is longer than that.
         FormError: It is not a form, or a field stands in it twice.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
@@ -42,7 +49,7 @@ async def fields_of(request: Request) -> dict[str, str]:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LONGEST_BODY:
+        if len(body) > longest:
             raise BodyTooLargeError
     try:
         pairs = parse_qsl(
@@ -50,7 +57,7 @@ async def fields_of(request: Request) -> dict[str, str]:
             keep_blank_values=True,
             strict_parsing=bool(body),
             errors="strict",
-            max_num_fields=_MOST_FIELDS,
+            max_num_fields=most,
         )
     except ValueError as error:
         raise FormError("What was sent cannot be read.") from error

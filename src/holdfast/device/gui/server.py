@@ -1,19 +1,23 @@
-"""The web server of the device: uvicorn on one socket, with bounds on how long a request takes."""
+"""The web server of the device: uvicorn behind one door, and bounds on how long a request takes."""
 
 import asyncio
+import gc
 import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from holdfast.core.errors import PortTakenError, UsageError
-from holdfast.device.gui.guard import App
+from holdfast.device.gui.doorway import MOST, Doorway
+from holdfast.device.gui.guard import App, is_own_host
 
 REQUEST_S = 10.0
 """Seconds in which a request must be complete; a slower client is let go."""
 
-_CONNECTIONS = 64
 _HEAD_BYTES = 16_384
 _HIGHEST_PORT = 65_535
 
@@ -22,6 +26,7 @@ class PatientNoMore(H11Protocol):
     """Lets go of clients that open a connection and never finish a request (slow loris)."""
 
     _deadline: asyncio.TimerHandle | None = None
+    gone: Callable[[], None] | None = None
 
     def connection_made(  # type: ignore[override] # uvicorn narrows it to asyncio.Transport
         self, transport: asyncio.Transport
@@ -31,9 +36,11 @@ class PatientNoMore(H11Protocol):
         self._count()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop counting."""
+        """Stop counting, and make room at the door."""
         self._stop()
         super().connection_lost(exc)
+        if self.gone is not None:
+            self.gone()
 
     def on_response_complete(self) -> None:
         """Begin to count anew with the next request of the same connection."""
@@ -76,7 +83,7 @@ def listen(address: str) -> socket.socket:
     except OSError as error:
         made.close()
         raise PortTakenError(host=host, port=int(port_text)) from error
-    made.listen(_CONNECTIONS)
+    made.listen(MOST)
     return made
 
 
@@ -92,8 +99,8 @@ def configured(app: App) -> uvicorn.Config:
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,
-        "limit_concurrency": _CONNECTIONS,
-        "backlog": _CONNECTIONS,
+        "limit_concurrency": MOST,
+        "backlog": MOST,
         "timeout_keep_alive": 15,
         "timeout_graceful_shutdown": 1,
         "h11_max_incomplete_event_size": _HEAD_BYTES,
@@ -101,6 +108,55 @@ def configured(app: App) -> uvicorn.Config:
     return uvicorn.Config(app, **settings)
 
 
-def serve(app: App, listening: socket.socket) -> None:
+class WebServer(uvicorn.Server):
+    """uvicorn, let in through our own door.
+
+    Args:
+        app: The pages.
+        tls: Gives how TLS is spoken; asked for again now and then.
+        names: Names of this device beside those of the machine.
+    """
+
+    def __init__(
+        self, app: App, *, tls: Callable[[], ssl.SSLContext], names: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(configured(app))
+        self._tls = tls
+        self._names = names
+        self._doors: list[Doorway] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the door of each socket."""
+        await self.lifespan.startup()
+        protocol = partial(
+            PatientNoMore,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        own = partial(is_own_host, names=self._names)
+        self._doors = [
+            Doorway(one, tls=self._tls, protocol=protocol, is_own_host=own) for one in sockets or ()
+        ]
+        self.servers = []
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the doors, then end what is under way."""
+        for door in self._doors:
+            door.close()
+        await super().shutdown(sockets=sockets)
+
+
+def serve(
+    app: App,
+    listening: socket.socket,
+    *,
+    tls: Callable[[], ssl.SSLContext],
+    names: tuple[str, ...] = (),
+) -> None:
     """Serve until the process is told to end."""
-    uvicorn.Server(configured(app)).run(sockets=[listening])
+    # What is loaded by now stays; to look through it again and again would cost milliseconds.
+    gc.collect()
+    gc.freeze()
+    WebServer(app, tls=tls, names=names).run(sockets=[listening])

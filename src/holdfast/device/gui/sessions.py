@@ -13,8 +13,9 @@ from typing import Any
 from holdfast.core.errors import NoSpaceError
 from holdfast.core.files import write_whole
 
-COOKIE = "holdfast-session"
-IDLE = timedelta(minutes=30)
+# Source: RFC 6265bis 4.1.3.2; only this very host can set it, and only over TLS.
+COOKIE = "__Host-holdfast-session"
+IDLE = timedelta(minutes=15)
 ABSOLUTE = timedelta(hours=12)
 _MOST = 32
 _SAVE_EVERY = timedelta(minutes=2)
@@ -29,10 +30,13 @@ class Session:
 
     Attributes:
         name: Account name.
-        role: What auth said, `owner`.
+        role: What auth said, such as `owner`.
+        method: Who let him in: `local`, or a group of servers.
+        epoch: Of the account when he logged in; the session is over when it has changed.
         token: Every form of this session carries it, so that no other site can send one.
         began: Moment of logging in, aware, in UTC.
         used: Moment of the last request, aware, in UTC.
+        renew: Whether nothing goes on before a new password is chosen.
     """
 
     name: str
@@ -40,6 +44,9 @@ class Session:
     token: str
     began: datetime
     used: datetime
+    method: str = "local"
+    epoch: int = 0
+    renew: bool = False
 
 
 def _hash(ticket: str) -> str:
@@ -60,12 +67,21 @@ class Sessions:
         self._saved = now()
         self._by_hash = _read(path)
 
-    def begin(self, *, name: str, role: str) -> str:
+    def begin(
+        self, *, name: str, role: str, method: str = "local", epoch: int = 0, renew: bool = False
+    ) -> str:
         """Begin a session and return its ticket, 256 random bits."""
         ticket = secrets.token_urlsafe(_TICKET_BYTES)
         now = self._now()
         self._by_hash[_hash(ticket)] = Session(
-            name=name, role=role, token=secrets.token_urlsafe(_TICKET_BYTES), began=now, used=now
+            name=name,
+            role=role,
+            token=secrets.token_urlsafe(_TICKET_BYTES),
+            began=now,
+            used=now,
+            method=method,
+            epoch=epoch,
+            renew=renew,
         )
         while len(self._by_hash) > _MOST:
             oldest = min(self._by_hash, key=lambda key: self._by_hash[key].used)
@@ -103,6 +119,26 @@ class Sessions:
         if ticket and self._by_hash.pop(_hash(ticket), None) is not None:
             self._save()
 
+    def all(self) -> list[Session]:
+        """Give the sessions that still hold, the latest first."""
+        now = self._now()
+        found = [
+            one
+            for one in self._by_hash.values()
+            if one.began <= now < one.began + ABSOLUTE and now < one.used + IDLE
+        ]
+        return sorted(found, key=lambda one: one.used, reverse=True)
+
+    def end_others(self, *, name: str, but: str | None, method: str = "local") -> None:
+        """End all sessions of an account but one, as after a change of its password."""
+        kept = _hash(but) if but else ""
+        self._by_hash = {
+            key: one
+            for key, one in self._by_hash.items()
+            if (one.name, one.method) != (name, method) or key == kept
+        }
+        self._save()
+
     def _save(self) -> None:
         """Keep them over a restart; on a full disk they are only not kept."""
         self._saved = self._now()
@@ -125,6 +161,9 @@ def _read(path: Path) -> dict[str, Session]:
                 token=str(row["token"]),
                 began=_moment(row["began"]),
                 used=_moment(row["used"]),
+                method=str(row.get("method", "local")),
+                epoch=int(row.get("epoch", 0)),
+                renew=row.get("renew") is True,
             )
             for key, row in rows.items()
         }

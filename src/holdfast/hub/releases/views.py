@@ -15,6 +15,7 @@ from holdfast.hub.releases import jobs, judgements, queries
 from holdfast.hub.releases.forms import WaiveForm, WithdrawForm
 from holdfast.hub.releases.models import Release
 from holdfast.hub.releases.words import outcome_in_words
+from holdfast.hub.staff import sessions
 from holdfast.hub.staff.views import actor
 
 
@@ -55,6 +56,7 @@ def _shown(found: Release, **forms: Form) -> dict[str, object]:
 
 
 @require_POST
+@sessions.proved
 def offer(request: HttpRequest, number: int) -> HttpResponse:
     """Offer a release to all devices of its product that it fits."""
     found = get_object_or_404(Release, pk=number)
@@ -76,6 +78,7 @@ def withdraw(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @require_POST
+@sessions.proved
 def waive(request: HttpRequest, number: int) -> HttpResponse:
     """Let a release pass in spite of its audit, for a reason."""
     found = get_object_or_404(queries.releases(), pk=number)

@@ -15,4 +15,5 @@ class StaffConfig(AppConfig):
         NavItem(url="staff:home", label=_("Home"), order=10),
         NavItem(url="staff:trail", label=_("Trail"), order=70),
         NavItem(url="staff:tokens", label=_("Tokens"), order=80),
+        NavItem(url="staff:accounts", label=_("Accounts"), order=85),
     )

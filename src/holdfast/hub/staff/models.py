@@ -1,22 +1,49 @@
 """Tables of the people who work for the maker, and of what they did."""
 
+import secrets
 from typing import ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.utils.crypto import salted_hmac
+
+
+class Origin(models.TextChoices):
+    """Who says who somebody is."""
+
+    LOCAL = "local"
+    DIRECTORY = "directory"
+    OPENID = "openid"
+
+
+def new_epoch() -> str:
+    """Give what every session of an account is bound to; another ends them all."""
+    return secrets.token_hex(16)
 
 
 class Account(AbstractBaseUser):
     """A member of the maker's staff.
 
     Attributes:
-        name: What this person types to log in.
+        name: What this person types to log in; with `@` and a group of servers or a provider
+            behind it for who has no password here.
+        origin: Who says who this is.
+        email: Where a login from a new source is told; empty for nowhere.
         is_active: False keeps the person out and the history readable.
+        short_password: Whether the password is one that needs a second factor beside it.
+        epoch: Sessions belong to it; a new one ends them.
+        totp_step: Time step of the last code from an app; it and earlier ones are worth nothing.
         created_ms: When the account was made, milliseconds UTC.
     """
 
-    name = models.CharField(max_length=64, unique=True)
+    password = models.CharField(max_length=512)
+    name = models.CharField(max_length=128, unique=True)
+    origin = models.TextField(choices=Origin.choices, default=Origin.LOCAL)
+    email = models.CharField(max_length=254, blank=True, default="")
     is_active = models.BooleanField(default=True)
+    short_password = models.BooleanField(default=False)
+    epoch = models.CharField(max_length=32, default=new_epoch)
+    totp_step = models.BigIntegerField(default=0)
     created_ms = models.BigIntegerField()
 
     USERNAME_FIELD = "name"
@@ -26,6 +53,73 @@ class Account(AbstractBaseUser):
     def __str__(self) -> str:
         """Return the name."""
         return self.name
+
+    def get_session_auth_hash(self) -> str:
+        """Bind sessions to the epoch: a hash that is only made anew ends none of them."""
+        return salted_hmac(
+            "holdfast.staff.session", f"{self.pk}:{self.epoch}", algorithm="sha256"
+        ).hexdigest()
+
+
+class Login(models.Model):
+    """An attempt to log in to an account that exists, for whom it belongs to.
+
+    Attributes:
+        at_ms: When, milliseconds UTC.
+        address: Where the request came from.
+        how: With what: `password`, `passkey`, `code`, `recovery code`, a group of servers or a
+            provider.
+        success: Whether it led to a session.
+        new_source: Whether neither browser nor address was known.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="logins")
+    at_ms = models.BigIntegerField()
+    address = models.CharField(max_length=45)
+    how = models.CharField(max_length=64)
+    success = models.BooleanField()
+    new_source = models.BooleanField(default=False)
+
+    class Meta:
+        """Newest first."""
+
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("account", "success", "address"), name="staff_login_from"),)
+
+    def __str__(self) -> str:
+        """Return the moment."""
+        return f"login at {self.at_ms}"
+
+
+class NoticeState(models.TextChoices):
+    """Where a mail to a member of staff is on its way; see `owners.models.MailState`."""
+
+    QUEUED = "queued"
+    HANDED_OVER = "handed-over"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Notice(models.Model):
+    """A mail to a member of staff about the own account.
+
+    Attributes:
+        login: The login that it tells of.
+        state: Where it is on its way.
+        attempts: How often the mail server was spoken to.
+        reason: Why it is not sent, without the address.
+    """
+
+    login = models.OneToOneField(Login, on_delete=models.CASCADE, related_name="notice")
+    state = models.TextField(choices=NoticeState.choices, default=NoticeState.QUEUED)
+    attempts = models.IntegerField(default=0)
+    reason = models.TextField(default="", blank=True)
+    created_ms = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        """Name it without the address."""
+        return f"notice {self.pk}"
 
 
 class SetupLink(models.Model):
@@ -79,30 +173,44 @@ class ApiToken(models.Model):
         return self.name
 
 
-class FailedLogin(models.Model):
-    """A login that did not succeed; kept for an hour to slow down guessing.
+class Brake(models.Model):
+    """The counts of the brake on guessing; one row.
 
     Attributes:
-        name_sha256: Digest of the name that was typed, which may be a password typed too early.
-        address: Where the request came from.
-        at_ms: When, milliseconds UTC.
+        counts: As `accounts.throttle` writes them, JSON; bounded there.
+        version: Another one after every change.
     """
 
-    name_sha256 = models.CharField(max_length=64)
-    address = models.CharField(max_length=45)
-    at_ms = models.BigIntegerField()
-
-    class Meta:
-        """Looked up by name and by address."""
-
-        indexes = (
-            models.Index(fields=("name_sha256", "at_ms"), name="staff_failed_name"),
-            models.Index(fields=("address", "at_ms"), name="staff_failed_address"),
-        )
+    counts = models.TextField()
+    version = models.CharField(max_length=16)
 
     def __str__(self) -> str:
-        """Return the moment."""
-        return f"failed login at {self.at_ms}"
+        """Return what it is."""
+        return "counts of failed logins"
+
+
+class Browser(models.Model):
+    """A browser in which somebody logged in before; see `accounts.cookies`.
+
+    Attributes:
+        cookie_id: Id in its cookie; the cookie counts only as long as this row is there.
+        made_ms: When it logged in first, milliseconds UTC.
+        seen_ms: When it logged in last, milliseconds UTC.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="browsers")
+    cookie_id = models.CharField(max_length=32, unique=True)
+    made_ms = models.BigIntegerField()
+    seen_ms = models.BigIntegerField()
+
+    class Meta:
+        """Latest first."""
+
+        ordering = ("-seen_ms", "-id")
+
+    def __str__(self) -> str:
+        """Return nothing of the cookie."""
+        return f"browser {self.pk}"
 
 
 class Entry(models.Model):

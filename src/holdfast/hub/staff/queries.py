@@ -4,12 +4,15 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django_stubs_ext import StrOrPromise
 
+from holdfast.hub.config import OpenIdConfig
 from holdfast.hub.moments import from_ms
-from holdfast.hub.staff.models import Account, ApiToken, Entry
+from holdfast.hub.staff import central
+from holdfast.hub.staff.models import Account, ApiToken, Entry, Origin
 from holdfast.hub.staff.words import sentence
 
 PAGE = 50
@@ -77,5 +80,15 @@ def tokens() -> QuerySet[ApiToken]:
 
 
 def has_staff() -> bool:
-    """Tell whether anybody can log in yet."""
-    return Account.objects.exists()
+    """Tell whether there is a local account yet: the first one is made by a set-up link."""
+    return Account.objects.filter(origin=Origin.LOCAL).exists()
+
+
+def can_log_in() -> bool:
+    """Tell whether anybody can log in."""
+    return has_staff() or central.is_set_up() or bool(settings.HUB.openid)
+
+
+def providers() -> list[OpenIdConfig]:
+    """Return the providers of OpenID Connect that hub.toml names."""
+    return list(settings.HUB.openid)

@@ -2,24 +2,22 @@
 
 import hmac
 import json
-import unicodedata
 from collections.abc import Mapping
 from functools import partial
-from threading import BoundedSemaphore
 
 import structlog
 from django.conf import settings
-from django.contrib.auth import authenticate, password_validation
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from holdfast.accounts.policy import SHORTEST
 from holdfast.core.errors import UsageError
-from holdfast.hub.errors import NotAllowedError, SetupLinkError, ThrottledError, TokenError
-from holdfast.hub.moments import DAY_MS, HOUR_MS, MINUTE_MS, now_ms
-from holdfast.hub.staff import tokens, trail
-from holdfast.hub.staff.models import Account, ApiToken, Entry, FailedLogin, SetupLink
+from holdfast.hub.errors import NotAllowedError, SetupLinkError, TokenError
+from holdfast.hub.moments import DAY_MS, MINUTE_MS, now_ms
+from holdfast.hub.staff import passwords, tokens, trail
+from holdfast.hub.staff.models import Account, ApiToken, Entry, Origin, SetupLink, new_epoch
 
 log = structlog.get_logger()
 
@@ -28,13 +26,6 @@ PLAIN_NAME = RegexValidator(
     r"\A[a-z0-9][a-z0-9._-]{0,31}\Z",
     _("Use up to 32 small letters, digits, dots, hyphens and underscores."),
 )
-FREE_FAILURES = 5
-FIRST_WAIT_S = 15
-LONGEST_WAIT_S = 900
-# Each takes 19 MiB and a processor for as long as it lasts.
-_HASHING = BoundedSemaphore(4)
-# One name is tried from many addresses: allow more, so that strangers cannot lock a person out.
-FREE_FAILURES_FROM_ANYWHERE = 100
 
 
 @transaction.atomic
@@ -74,11 +65,6 @@ def record(
     return entry
 
 
-def normalised(password: str) -> str:
-    """Bring a password into one Unicode form, whatever keyboard it came from."""
-    return unicodedata.normalize("NFC", password)
-
-
 @transaction.atomic
 def make_setup_link(*, by: str = SYSTEM, another: bool = False) -> str:
     """Make a one-time link and end every earlier one.
@@ -93,7 +79,7 @@ def make_setup_link(*, by: str = SYSTEM, another: bool = False) -> str:
     Raises:
         NotAllowedError: There is an account already, and `another` is False.
     """
-    if not another and Account.objects.exists():
+    if not another and Account.objects.filter(origin=Origin.LOCAL).exists():
         error = NotAllowedError("the hub already has a staff account")
         error.hint = "Log in, or make a link for one more account with --another."
         raise error
@@ -121,7 +107,7 @@ def open_setup_link(token: str) -> SetupLink:
         raise SetupLinkError("this set-up link was used already, or a newer one was made")
     if link.expires_ms <= now_ms():
         raise SetupLinkError("this set-up link has expired; it was good for 24 hours")
-    if not link.another and Account.objects.exists():
+    if not link.another and Account.objects.filter(origin=Origin.LOCAL).exists():
         raise SetupLinkError("the hub already has a staff account")
     return link
 
@@ -132,78 +118,116 @@ def make_account(token: str, *, name: str, password: str) -> Account:
 
     Raises:
         SetupLinkError: The link opens nothing (any more).
-        ValidationError: The password is too weak.
+        PasswordRefusedError: The password may not be used.
     """
     link = open_setup_link(token)
-    account = Account(name=name, created_ms=now_ms())
-    password_validation.validate_password(normalised(password), account)
-    account.set_password(normalised(password))
-    account.save()
+    account = add_account(name, password, by=name)
     link.used_ms = now_ms()
     link.save()
-    record(by=name, what="account.made", subject=name)
     return account
 
 
 @transaction.atomic
-def change_password(account: Account, *, password: str) -> None:
-    """Give an account a new password.
+def add_account(name: str, password: str, *, by: str) -> Account:
+    """Make a local account.
 
     Raises:
-        ValidationError: The password is too weak.
+        UsageError: Name is none, or taken.
+        PasswordRefusedError: The password may not be used.
     """
-    password_validation.validate_password(normalised(password), account)
-    account.set_password(normalised(password))
+    must_be_free_name(name)
+    account = Account(name=name, created_ms=now_ms())
+    _set_password(account, password)
     account.save()
-    record(by=account.name, what="account.password_changed", subject=account.name)
+    record(by=by, what="account.made", subject=name)
+    return account
 
 
-def must_wait(name: str, address: str) -> None:
-    """Refuse a login attempt that comes too soon after failed ones.
-
-    Raises:
-        ThrottledError: The wait doubles with every failure beyond the free ones.
-    """
-    at = now_ms()
-    lately = FailedLogin.objects.filter(name_sha256=tokens.digest(name), at_ms__gt=at - HOUR_MS)
-    for failures, free in (
-        (lately.filter(address=address), FREE_FAILURES),
-        (lately, FREE_FAILURES_FROM_ANYWHERE),
-    ):
-        excess = failures.count() - free
-        newest = failures.order_by("-at_ms").first()
-        if excess >= 0 and newest is not None:
-            wait_s = min(FIRST_WAIT_S * 2 ** min(excess, 10), LONGEST_WAIT_S)
-            left_s = (newest.at_ms + wait_s * 1000 - at + 999) // 1000
-            if left_s > 0:
-                raise ThrottledError(wait_s=left_s)
-
-
-def check_password(*, name: str, password: str, address: str) -> Account | None:
-    """Tell whose name and password these are; None if nobody's.
+def must_be_free_name(name: str) -> None:
+    """Refuse a name that is no plain one, is taken, or is the hub's own.
 
     Raises:
-        ThrottledError: Too many failures lately; the password was not even looked at.
+        UsageError: It is so.
     """
-    must_wait(name, address)
-    # Outside of any transaction: hashing takes time, and a failure must be kept.
-    with _HASHING:
-        account = authenticate(username=name, password=normalised(password))
-    if isinstance(account, Account):
-        _welcome(account)
-        return account
-    at = now_ms()
-    with transaction.atomic():
-        FailedLogin.objects.filter(at_ms__lt=at - HOUR_MS).delete()
-        FailedLogin.objects.create(name_sha256=tokens.digest(name), address=address, at_ms=at)
-    log.warning("login.refused", address=address)
-    return None
+    must_be_plain_name(name, what="an account")
+    # What the hub itself does stands under that name in the audit trail.
+    if name == SYSTEM or Account.objects.filter(name=name).exists():
+        raise UsageError(f"the name {name} is taken")
 
 
 @transaction.atomic
-def _welcome(account: Account) -> None:
-    FailedLogin.objects.filter(name_sha256=tokens.digest(account.name)).delete()
-    record(by=account.name, what="account.logged_in", subject=account.name)
+def change_password(account: Account, *, password: str, by: str = "") -> None:
+    """Give an account a new password, and end all its sessions.
+
+    Args:
+        account: A local one.
+        password: As typed.
+        by: Who does it; whose account it is unless told.
+
+    Raises:
+        NotAllowedError: The password is kept elsewhere.
+        PasswordRefusedError: It may not be used.
+    """
+    must_be_local(account)
+    _set_password(account, password)
+    account.epoch = new_epoch()
+    account.save()
+    record(by=by or account.name, what="account.password_changed", subject=account.name)
+
+
+def must_be_local(account: Account) -> Account:
+    """Refuse an account whose password is kept elsewhere.
+
+    Raises:
+        NotAllowedError: It is.
+    """
+    if account.origin != Origin.LOCAL:
+        error = NotAllowedError(f"{account.name} has no password on this hub")
+        error.hint = "It is changed where this person's other passwords are."
+        raise error
+    return account
+
+
+def _set_password(account: Account, password: str) -> None:
+    form = passwords.must_be_usable(password, account)
+    account.set_password(form)
+    account.short_password = len(form) < SHORTEST
+
+
+@transaction.atomic
+def end_sessions(account: Account, *, by: str) -> None:
+    """End every session of an account, and let all its browsers be strangers again."""
+    account.epoch = new_epoch()
+    account.save(update_fields=["epoch"])
+    account.browsers.all().delete()
+    record(by=by, what="account.sessions_ended", subject=account.name)
+
+
+@transaction.atomic
+def change_email(account: Account, address: str) -> None:
+    """Change where logins from new sources are told."""
+    account.email = address
+    account.save(update_fields=["email"])
+    record(by=account.name, what="account.email_changed", subject=account.name)
+
+
+@transaction.atomic
+def switch(account: Account, *, active: bool, by: str, why: str = "") -> None:
+    """Keep an account out, or let it in again.
+
+    Raises:
+        NotAllowedError: It is the only local one that is left.
+    """
+    others = Account.objects.filter(is_active=True, origin=Origin.LOCAL).exclude(pk=account.pk)
+    if not active and account.origin == Origin.LOCAL and not others.exists():
+        error = NotAllowedError(f"{account.name} is the last local account that can log in")
+        error.hint = "Make another one first, with `holdfast hub setup-link --another`."
+        raise error
+    account.is_active = active
+    account.epoch = new_epoch()
+    account.save(update_fields=["is_active", "epoch"])
+    what = "account.switched_on" if active else "account.switched_off"
+    record(by=by, what=what, subject=account.name, why=why)
 
 
 @transaction.atomic
@@ -228,7 +252,7 @@ def make_token(name: str, *, by: str) -> str:
     return token
 
 
-def must_be_plain_name(name: str) -> None:
+def must_be_plain_name(name: str, *, what: str = "a token") -> None:
     """Refuse a name that would look odd in the audit trail.
 
     Raises:
@@ -237,7 +261,7 @@ def must_be_plain_name(name: str) -> None:
     try:
         PLAIN_NAME(name)
     except ValidationError as error:
-        refusal = UsageError(f"{name!r} cannot be the name of a token")
+        refusal = UsageError(f"{name!r} cannot be the name of {what}")
         refusal.hint = "Use up to 32 small letters, digits, dots, hyphens and underscores."
         raise refusal from error
 

@@ -10,6 +10,7 @@ Source:
 import re
 import secrets
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -153,6 +154,7 @@ def _with_advice(reason: str, server: Server, *, until: float) -> str:
     """Look whether the other transport would work, where no certificate was refused."""
     if "certificate" in reason:
         return reason
+    until = min(until, time.monotonic() + server.timeout_s)
     if server.transport == "tls" and talk.wants_start_tls(server, until=until):
         return f"the server wants StartTLS at {server.address}: set transport to starttls"
     if server.transport == "starttls" and talk.speaks_tls_at_once(server, until=until):

@@ -8,7 +8,7 @@ Source:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from holdfast.accounts.directories.ldap.ber import (
@@ -17,6 +17,7 @@ from holdfast.accounts.directories.ldap.ber import (
     boolean,
     wrap,
 )
+from holdfast.accounts.directories.settings import Ldap
 
 GAPS = ("name", "dn")
 AD_IN_CHAIN = "1.2.840.113556.1.4.1941"
@@ -240,3 +241,25 @@ def in_chain(pattern: Filter) -> Filter:
     if pattern.tag == _EQUAL and "dn" in pattern.value[0]:
         return replace(pattern, tag=_EXTENDED, rule=AD_IN_CHAIN)
     return pattern
+
+
+def wrong_gaps(settings: Ldap) -> Iterator[tuple[str, str]]:
+    """Find the filters in settings that are none, or that lack the gap that they need.
+
+    Yields:
+        Name of the field, and what is wrong with it.
+    """
+    try:
+        people = parse(settings.user_filter)
+    except FilterError as error:
+        yield "user_filter", str(error)
+    else:
+        if has(people, "dn"):
+            yield "user_filter", "knows only {name}: the DN is what it finds"
+        elif settings.bind_dn and not has(people, "name"):
+            yield "user_filter", "must compare something with {name}"
+    try:
+        if settings.group_filter:
+            parse(settings.group_filter)
+    except FilterError as error:
+        yield "group_filter", str(error)

@@ -239,6 +239,7 @@ class Connection:
         server = self._server
         context = context_of(server, self._key)
         plain = connect(server, until=until, tell=tell)
+        until = min(until, time.monotonic() + server.timeout_s)
         again = None if tell is None else partial(connect, server, until=until)
         self._socket = self._rest.enter_context(
             secure(plain, server, context, until=until, again=again)

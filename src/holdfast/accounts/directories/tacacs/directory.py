@@ -115,7 +115,8 @@ class TacacsDirectory:
             return self._probed(run) if login is None else self._asked(run, login)
         except UnfitError as error:
             run.told("password", ok=False, told=_sentence(error.reason))
-            return Rejected(reason=error.reason, server=self._server.address)
+            address = self._server.address if run.reached else ""
+            return Rejected(reason=error.reason, server=address)
         except (ReachError, PacketError) as error:
             return self._failed(run, error)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
+from holdfast.accounts.hashing.crypts import md5crypt
+from holdfast.accounts.policy.defaults import credentials
 from holdfast.audit.model.accounts.hashes import Kept
 from holdfast.audit.model.shapes import Password
 
@@ -30,7 +32,6 @@ LEAST: Final = 5
 _MOST_ROUNDS: Final = {"sha256crypt": 20_000, "sha512crypt": 20_000, "bcrypt": 11}
 _SAFE_COSTS: Final = ("$y$j75$", "$y$j8T$", "$y$j9T$", "$7$C6..../....", "$7$A6..../....",
                       "$7$B6..../....")  # fmt: skip
-_ITOA64: Final = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CRYPT_DATA: Final = 256 * 1024  # more than struct crypt_data of any library
 Matches = Callable[[str], bool]
 
@@ -107,18 +108,16 @@ def _ordered(name: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def _lists() -> tuple[tuple[tuple[str, str], ...], tuple[str, ...], tuple[str, ...]]:
-    """Read the lists: pairs of user and password, default passwords by frequency, common ones."""
+    """Read the lists: pairs of user and password, default passwords by frequency, common ones.
+
+    The pairs are those that the device refuses; an empty password is tried anyway.
+    """
     content = Path(__file__).with_name("words.txt.xz").read_bytes()
-    pairs, common = [], []
-    for line in lzma.decompress(content).decode().splitlines():
-        user, tab, password = line.partition("\t")
-        if tab:
-            pairs.append((user, password))
-        else:
-            common.append(line)
+    common = tuple(lzma.decompress(content).decode().splitlines())
+    pairs = sorted({(one.user, one.password) for one in credentials() if one.password})
     counted = Counter(password for _, password in pairs)
     defaults = sorted(counted, key=lambda word: (-counted[word], word))
-    return tuple(pairs), tuple(defaults), tuple(common)
+    return tuple(pairs), tuple(defaults), common
 
 
 def _matcher(kept: Kept) -> Matches | None:
@@ -141,8 +140,15 @@ def _slow(kept: Kept) -> Matches | None:
     if library is not None and not kept.secret.startswith("$apr1$"):
         return lambda word: _crypt(library, word, kept.secret)
     if kept.scheme == "md5crypt":
-        return lambda word: md5crypt(word, kept.secret) == kept.secret
+        return _md5crypt(kept.secret)
     return None
+
+
+def _md5crypt(secret: str) -> Matches:
+    """Make the test for machines whose library does not know it."""
+    _, kind, salt, expected = secret.split("$", 3)
+    prefix = f"${kind}$".encode()
+    return lambda word: md5crypt(word.encode(), salt.encode(), prefix=prefix) == expected
 
 
 def _digest(scheme: str, expected: str) -> Matches:
@@ -190,41 +196,3 @@ def _crypt_data() -> ctypes.Array[ctypes.c_char]:
 def _crypt(library: ctypes.CDLL, word: str, secret: str) -> bool:
     setting = secret.encode(errors="replace")
     return bool(library.crypt_r(word.encode(), setting, _crypt_data()) == setting)
-
-
-def md5crypt(word: str, secret: str) -> str:
-    """Compute the MD5-based crypt of FreeBSD, for machines whose library does not know it.
-
-    Source:
-        Poul-Henning Kamp, FreeBSD 2.0, 1994; described in passlib's documentation.
-    """
-    prefix, salt = ("$apr1$" if secret.startswith("$apr1$") else "$1$"), secret.split("$")[2]
-    password, salted = word.encode(), salt.encode()
-
-    def md5(content: bytes) -> bytes:
-        return hashlib.new("md5", content, usedforsecurity=False).digest()
-
-    inner = md5(password + salted + password)
-    mixed = password + prefix.encode() + salted
-    mixed += (inner * (len(password) // 16 + 1))[: len(password)]
-    length = len(password)
-    while length:
-        mixed += b"\0" if length & 1 else password[:1]
-        length >>= 1
-    result = md5(mixed)
-    for number in range(1000):
-        part = password if number & 1 else result
-        part += salted if number % 3 else b""
-        part += password if number % 7 else b""
-        part += result if number & 1 else password
-        result = md5(part)
-    return f"{prefix}{salt}${_encoded(result)}"
-
-
-def _encoded(digest: bytes) -> str:
-    """Write a digest as md5crypt does."""
-    text = ""
-    for first, second, third in ((0, 6, 12), (1, 7, 13), (2, 8, 14), (3, 9, 15), (4, 10, 5)):
-        number = digest[first] << 16 | digest[second] << 8 | digest[third]
-        text += "".join(_ITOA64[number >> 6 * place & 63] for place in range(4))
-    return text + _ITOA64[digest[11] & 63] + _ITOA64[digest[11] >> 6]

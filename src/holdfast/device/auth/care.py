@@ -1,0 +1,401 @@
+"""Looking after accounts: passwords, second factors, further accounts, proofs, central login."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from holdfast.accounts import cookies
+from holdfast.accounts.throttle import Who
+from holdfast.device.auth.accounts import Accounts
+from holdfast.device.auth.entrance import Entrance
+from holdfast.device.auth.errors import (
+    AccountTakenError,
+    CentralError,
+    LastOwnerError,
+    NoAccountError,
+    NoProofError,
+    OwnerOnlyError,
+    PendingError,
+    RoleError,
+    SecondError,
+)
+from holdfast.device.auth.names import folded, name_of, shown, typed_form
+from holdfast.device.auth.store import MOST_ACCOUNTS, OWNER, WRAPPED, Account, Kept, Known
+from holdfast.hardening.errors import ArgumentError
+from holdfast.hardening.proof import KEY_BYTES
+from holdfast.hardening.verbs import AGENT_VERBS, AUTH_VERBS, BROKER, GUI
+
+ACCOUNTS_A_PAGE = 8
+_BEGUN_S = 900.0
+_MOST_BEGUN = 8
+_LONGEST_TOLD = 260
+
+
+class Care:
+    """What people change about accounts once the device is claimed.
+
+    Args:
+        accounts: All of them.
+        proof_key: Key of this start; without 32 bytes nothing can be confirmed.
+    """
+
+    def __init__(self, accounts: Accounts, *, proof_key: bytes = b"") -> None:
+        self._accounts = accounts
+        self._key = proof_key
+        self._begun: dict[str, tuple[str, float]] = {}
+
+    def password(self, *, name: str, old: str, new: str, source: str, cookie: str) -> Entrance:
+        """Change one's own password; sessions and known browsers of the account are over.
+
+        Raises:
+            HoldfastError: The old one is wrong, or the new one may not be used.
+        """
+        accounts = self._accounts
+        account, _ = self._confirmed(name, old, source, cookie)
+        with accounts.turns.taken(first=True):
+            answer = accounts.ask(
+                "password", name=account.name, new=new, has_second=bool(account.sealed)
+            )
+            cookie_id = cookies.fresh_id()
+            made = accounts.ask("cookie", name=account.name, cookie_id=cookie_id)
+            known = Known(name=account.name, until=accounts.now() + cookies.LIFE)
+            with accounts.lock:
+                changed = self._current(account)._replace(
+                    hash=answer["hash"], epoch=accounts.kept.epoch + 1
+                )
+                kept = self._with(changed).without_known(account.name)
+                accounts.change(
+                    kept.with_known(cookie_id, known, most_of_a_name=cookies.MOST_OF_A_NAME)
+                )
+        return Entrance(
+            name=changed.name, role=changed.role, epoch=changed.epoch, cookie=made["cookie"]
+        )
+
+    def totp_begin(self, *, name: str, password: str, source: str, cookie: str) -> str:
+        """Make a seed; gives the address that an app reads from a QR code.
+
+        Raises:
+            HoldfastError: The password is wrong.
+        """
+        accounts = self._accounts
+        account, _ = self._confirmed(name, password, source, cookie)
+        words = accounts.facts.words
+        issuer = " ".join(filter(None, (words.get("vendor"), words.get("model")))) or "Device"
+        with accounts.turns.taken(first=True):
+            answer = accounts.ask("totp.begin", name=account.name, issuer=issuer)
+        self._begun.pop(account.name, None)
+        while len(self._begun) >= _MOST_BEGUN:
+            del self._begun[next(iter(self._begun))]
+        self._begun[account.name] = answer["sealed"], accounts.monotonic() + _BEGUN_S
+        return str(answer["address"])
+
+    def totp_confirm(self, *, name: str, code: str) -> list[str]:
+        """Ask for codes from now on, after the app has shown a right one.
+
+        Returns:
+            Ten recovery codes, shown once.
+
+        Raises:
+            PendingError: Nothing was begun, or too long ago.
+            SecondError: The code is wrong.
+        """
+        accounts, account_name = self._accounts, folded(name)
+        with accounts.turns.taken(first=True):
+            sealed, until_s = self._begun.get(account_name, ("", 0.0))
+            account = accounts.kept.accounts.get(account_name)
+            if account is None or not sealed or accounts.monotonic() >= until_s:
+                raise PendingError
+            answer = accounts.ask(
+                "second", name=account_name, code=code, sealed=sealed, last_step=0, recovery=()
+            )
+            if "step" not in answer:
+                raise SecondError
+            made = accounts.ask("recovery", name=account_name)
+            self._change(
+                account, sealed=sealed, last_step=answer["step"], recovery=tuple(made["hashes"])
+            )
+            self._begun.pop(account_name, None)
+        return [str(one) for one in made["codes"]]
+
+    def totp_remove(self, *, name: str, password: str, code: str, source: str, cookie: str) -> None:
+        """Ask for codes no more; the password must then be long enough to stand alone.
+
+        Raises:
+            HoldfastError: Password or code is wrong, or the password is too short alone.
+        """
+        accounts = self._accounts
+        account, who = self._confirmed(name, password, source, cookie)
+        accounts.check_second(who, code, source)
+        with accounts.turns.taken(first=True):
+            accounts.ask("check", name=account.name, password=password)
+            self._change(account, sealed="", last_step=0)
+
+    def recovery(self, *, name: str, password: str, source: str, cookie: str) -> list[str]:
+        """Make ten new recovery codes; the old ones are worth nothing then.
+
+        Raises:
+            HoldfastError: The password is wrong.
+        """
+        accounts = self._accounts
+        account, _ = self._confirmed(name, password, source, cookie)
+        with accounts.turns.taken(first=True):
+            made = accounts.ask("recovery", name=account.name)
+            self._change(account, recovery=tuple(made["hashes"]))
+        return [str(one) for one in made["codes"]]
+
+    def prove(
+        self, *, name: str, secret: str, verb: str, args: str, source: str, cookie: str
+    ) -> str:
+        """Make the owner's proof for one call of the GUI.
+
+        Whoever has a second factor confirms with a code, and not with the password: a GUI that was
+        taken over could keep that, and confirm by itself from then on. A code is good once.
+
+        Args:
+            name: Who confirms.
+            secret: A code of his app or for recovery; without a second factor his password.
+            verb: Name of the verb.
+            args: Its arguments as JSON.
+            source: Address of the browser.
+            cookie: Its device cookie.
+
+        Raises:
+            HoldfastError: The secret is wrong, he is no owner, or the call makes no sense.
+        """
+        accounts = self._accounts
+        if len(self._key) != KEY_BYTES:
+            raise NoProofError
+        parsed = _call_of_gui(verb, args)
+        who = accounts.who_tries(name, source, cookie)
+        account = accounts.kept.accounts.get(who.name)
+        if account is not None and account.sealed:
+            accounts.check_second(who, secret, source)
+            role, by = account.role, account.name
+        else:
+            entrance, _ = accounts.recognised(who, typed_form(name), secret, source, cookie)
+            role, by = entrance.role, entrance.name
+        if role != OWNER:
+            raise OwnerOnlyError
+        with accounts.turns.taken(first=True):
+            answer = accounts.ask(
+                "prove", key=self._key.hex(), verb=verb, args=parsed, by=shown(by)
+            )
+        return str(answer["proof"])
+
+    def listed(self, page: int) -> tuple[list[dict[str, Any]], int]:
+        """Tell accounts, a page at a time, and how many pages there are."""
+        kept = self._accounts.kept
+        names = sorted(kept.accounts)
+        rows = []
+        for name in names[page * ACCOUNTS_A_PAGE : (page + 1) * ACCOUNTS_A_PAGE]:
+            one = kept.accounts[name]
+            rows.append(
+                {
+                    "name": name,
+                    "role": one.role,
+                    "second": bool(one.sealed),
+                    "recovery": len(one.recovery),
+                    "browsers": sum(each.name == name for each in kept.known.values()),
+                    "taken_over": one.hash.startswith(WRAPPED),
+                }
+            )
+        return rows, max(1, -(-len(names) // ACCOUNTS_A_PAGE))
+
+    def add(self, *, name: str, password: str, role: str) -> Account:
+        """Make a further account.
+
+        Raises:
+            HoldfastError: The name is taken, the role unknown, or the password refused.
+        """
+        accounts = self._accounts
+        account_name = self._new_name(name, role)
+        with accounts.turns.taken(first=True):
+            self._must_be_free(account_name)
+            answer = accounts.ask("password", name=account_name, new=password)
+            return self._added(account_name, role, answer["hash"])
+
+    def take_over(self, *, name: str, role: str, old_hash: str, days: int) -> Account:
+        """Take an account over from an older product, with a deadline for its password.
+
+        Raises:
+            HoldfastError: The name is taken, the role unknown, or the hash not taken over.
+        """
+        accounts = self._accounts
+        account_name = self._new_name(name, role)
+        with accounts.turns.taken(first=True):
+            self._must_be_free(account_name)
+            answer = accounts.ask("import", hash=old_hash, days=days)
+            return self._added(account_name, role, answer["hash"])
+
+    def remove(self, *, name: str) -> None:
+        """Remove an account, its known browsers, and its sessions.
+
+        Raises:
+            NoAccountError: There is none.
+            LastOwnerError: Nobody could mend the device any more.
+        """
+        accounts, account_name = self._accounts, folded(name)
+        with accounts.lock:
+            kept = accounts.kept
+            if account_name not in kept.accounts:
+                raise NoAccountError
+            left = kept.without_account(account_name)._replace(epoch=kept.epoch + 1)
+            self._must_have_owner(left, accounts.settings_or_local().local_names)
+            accounts.change(left)
+
+    def forget_browsers(self, *, name: str) -> None:
+        """Forget all known browsers of an account."""
+        accounts = self._accounts
+        with accounts.lock:
+            accounts.change(accounts.kept.without_known(folded(name)))
+
+    def write_central(self, *, sha256: str) -> None:
+        """Put the staged settings of central login into force.
+
+        Raises:
+            HoldfastError: They are faulty, or would lock all owners out.
+        """
+        accounts = self._accounts
+        content = accounts.central.staged()
+        with accounts.turns.taken(first=True):
+            judged = accounts.ask(
+                "seal",
+                content=content,
+                sha256=sha256,
+                roles=accounts.facts.roles,
+                methods=accounts.facts.methods,
+            )
+        kept_settings = judged["settings"]
+        with accounts.lock:
+            if any(segment != ["local"] for segment in kept_settings["segments"]):
+                names = tuple(kept_settings["local_names"])
+                owners = {one.name for one in accounts.kept.accounts.values() if one.role == OWNER}
+                if not owners & set(names):
+                    error = CentralError("No owner could log in if the servers said no to all.")
+                    error.hint = (
+                        f"Name an owner's account in local_names: {min(owners, default='')}"
+                    )
+                    raise error
+            epoch = accounts.kept.epoch + 1
+            accounts.change(accounts.kept._replace(epoch=epoch))
+            accounts.central.write(judged, epoch=epoch)
+
+    def test_central(self, *, server: str, name: str, password: str) -> dict[str, Any]:
+        """Try one server step by step; a wrong login counts like any other.
+
+        Raises:
+            HoldfastError: Too many failures, or the server could not be tried.
+        """
+        accounts = self._accounts
+        who = accounts.who_tries(name, "", "") if name else None
+        if server not in {
+            one.get("name") for one in accounts.central.settings.plain.get("servers", ())
+        }:
+            raise CentralError("There is no server with this name in the settings.")
+        with accounts.turns.taken(first=True):
+            opened = accounts.ask("unseal", sealed=dict(accounts.central.settings.sealed))
+        tested = accounts.central.try_out(
+            opened["secrets"], server=server, name=typed_form(name), password=password
+        )
+        wrong = any(step == "password" and ok is False for step, ok, _told in tested.steps)
+        if who is not None and wrong:
+            accounts.failed(who)
+        steps = [
+            {"name": step, "ok": ok, "told": told[:_LONGEST_TOLD]}
+            for step, ok, told in tested.steps
+        ]
+        return {"steps": steps, "role": tested.role}
+
+    def _confirmed(self, name: str, password: str, source: str, cookie: str) -> tuple[Account, Who]:
+        """Check the password of an account that is kept here.
+
+        Raises:
+            HoldfastError: It is wrong, or comes too early.
+        """
+        accounts = self._accounts
+        who = accounts.who_tries(name, source, cookie)
+        found = accounts.locally(who, password, source, cookie)
+        account = accounts.kept.accounts.get(who.name)
+        if found is None or account is None:
+            raise NoAccountError
+        return account, found[1]
+
+    def _change(self, account: Account, **changes: object) -> None:
+        """Change fields of an account as it is now.
+
+        Raises:
+            NoAccountError: It was removed meanwhile.
+            NoSpaceError: The disk is full; nothing has changed.
+        """
+        accounts = self._accounts
+        with accounts.lock:
+            changed = self._current(account)._replace(**changes)  # type: ignore[arg-type]  # names of fields
+            accounts.change(accounts.kept.with_account(changed))
+
+    def _current(self, account: Account) -> Account:
+        """Read an account again after something took a while.
+
+        Raises:
+            NoAccountError: It was removed meanwhile.
+        """
+        found = self._accounts.kept.accounts.get(account.name)
+        if found is None:
+            raise NoAccountError
+        return found
+
+    def _with(self, account: Account) -> Kept:
+        kept = self._accounts.kept
+        return kept.with_account(account)._replace(epoch=max(kept.epoch, account.epoch))
+
+    def _new_name(self, name: str, role: str) -> str:
+        roles = self._accounts.facts.roles
+        if role not in roles:
+            error = RoleError("This product has no such role.")
+            error.hint = f"Its roles are: {', '.join(roles)}."
+            raise error
+        return name_of(name)
+
+    def _must_be_free(self, name: str) -> None:
+        known = self._accounts.kept.accounts
+        if not known:
+            raise NoAccountError  # the first account is made by the claim, and by nothing else
+        if name in known:
+            raise AccountTakenError("There is an account with this name already.")
+        if len(known) >= MOST_ACCOUNTS:
+            raise AccountTakenError(f"This device keeps {MOST_ACCOUNTS} accounts at most.")
+
+    def _added(self, name: str, role: str, stored: str) -> Account:
+        accounts = self._accounts
+        with accounts.lock:
+            account = Account(name=name, role=role, hash=stored, epoch=accounts.kept.epoch + 1)
+            accounts.change(self._with(account))
+        return account
+
+    def _must_have_owner(self, left: Kept, local_names: tuple[str, ...]) -> None:
+        owners = {one.name for one in left.accounts.values() if one.role == OWNER}
+        if not owners:
+            raise LastOwnerError
+        if self._accounts.settings_or_local().asks_servers and not owners & set(local_names):
+            raise LastOwnerError
+
+
+def _call_of_gui(verb: str, args: str) -> Mapping[str, Any]:
+    """Check that a proof is asked for something that demands one of the GUI.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    for table in (BROKER, AGENT_VERBS, AUTH_VERBS):
+        rule = table.get(verb)
+        if rule is not None and GUI in rule.proof_of:
+            break
+    else:
+        raise ArgumentError("this verb demands no proof")
+    try:
+        parsed = json.loads(args)
+    except (ValueError, RecursionError) as error:
+        raise ArgumentError("argument args is not JSON") from error
+    if not isinstance(parsed, dict):
+        raise ArgumentError("argument args must be an object")
+    rule.check(parsed)
+    return parsed

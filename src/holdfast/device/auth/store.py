@@ -1,0 +1,200 @@
+"""The accounts of a device in one 0600 file, schema 2; the first schema is read as well."""
+
+import json
+import stat
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from holdfast.core.files import write_whole
+from holdfast.device.auth.errors import AccountsFileError
+
+SCHEMA = 2
+OWNER = "owner"
+WRAPPED = "$holdfast-wrapped"
+"""How the stored hash of an account of an older product begins."""
+MOST_ACCOUNTS = 32
+MOST_KNOWN = 128
+MOST_SOURCES = 16
+_FILE_MODE = 0o600
+_MOST_BYTES = 1 << 18
+_UNREADABLE = "The file with the accounts of this device is damaged or cannot be read."
+
+
+class Account(NamedTuple):
+    """Somebody who may log in with a password that this device keeps.
+
+    Attributes:
+        name: In lower case, as it is compared.
+        role: `owner`, or another role of the product profile.
+        hash: As `holdfast.accounts.hashing` stores it.
+        epoch: Changes with everything that ends the account's sessions; never used twice.
+        sealed: Sealed seed of the app that shows codes; empty for no second factor.
+        last_step: Step of the last code that was used.
+        recovery: Keyed hashes of unused recovery codes.
+        sources: Where somebody logged in from, the latest last.
+    """
+
+    name: str
+    role: str
+    hash: str
+    epoch: int = 0
+    sealed: str = ""
+    last_step: int = 0
+    recovery: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+class Known(NamedTuple):
+    """A browser from which somebody logged in.
+
+    Attributes:
+        name: Account for which it counts; also one that only a directory knows.
+        until: End of its life, aware, in UTC.
+    """
+
+    name: str
+    until: datetime
+
+
+class Kept(NamedTuple):
+    """What the file holds.
+
+    Attributes:
+        accounts: By name.
+        known: Browsers by id of their cookie, oldest first.
+        epoch: Highest epoch that was ever given.
+        old_failures: Failed logins by name, as the first schema counted them.
+    """
+
+    accounts: Mapping[str, Account] = MappingProxyType({})
+    known: Mapping[str, Known] = MappingProxyType({})
+    epoch: int = 0
+    old_failures: Mapping[str, int] = MappingProxyType({})
+
+    def with_account(self, account: Account) -> "Kept":
+        """Put an account in, in place of one with the same name."""
+        return self._replace(accounts={**self.accounts, account.name: account})
+
+    def without_account(self, name: str) -> "Kept":
+        """Take an account out, and the browsers known for it."""
+        left = {key: one for key, one in self.accounts.items() if key != name}
+        return self._replace(accounts=left).without_known(name)
+
+    def with_known(self, cookie_id: str, known: Known, *, most_of_a_name: int) -> "Kept":
+        """Remember a browser; of too many the oldest are forgotten."""
+        all_known = {**self.known, cookie_id: known}
+        of_name = [key for key, one in all_known.items() if one.name == known.name]
+        for key in of_name[:-most_of_a_name]:
+            del all_known[key]
+        while len(all_known) > MOST_KNOWN:
+            del all_known[next(iter(all_known))]
+        return self._replace(known=all_known)
+
+    def without_known(self, name: str) -> "Kept":
+        """Forget all browsers of a name."""
+        left = {key: one for key, one in self.known.items() if one.name != name}
+        return self._replace(known=left)
+
+
+def read(path: Path) -> Kept:
+    """Read the file; only where there is none has nobody claimed the device.
+
+    Raises:
+        AccountsFileError: It is damaged, or of another version. That never means "unclaimed": it
+            would hand the device to the next visitor.
+    """
+    try:
+        mode = path.stat().st_mode
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        return Kept()
+    except OSError as error:
+        raise AccountsFileError(_UNREADABLE) from error
+    if stat.S_IMODE(mode) & 0o077:
+        path.chmod(_FILE_MODE)
+    try:
+        return _of_plain(json.loads(text) if len(text) <= _MOST_BYTES else None)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise AccountsFileError(_UNREADABLE) from error
+
+
+def _of_plain(content: Any) -> Kept:  # noqa: ANN401 - JSON
+    schema = content["schema"]
+    if schema == 1:
+        return _of_first(content)
+    if schema != SCHEMA:
+        raise AccountsFileError("The accounts were written by another version of this software.")
+    accounts = [
+        Account(
+            name=_text(one["name"]),
+            role=_text(one["role"]),
+            hash=_text(one["hash"]),
+            epoch=int(one["epoch"]),
+            sealed=str(one["sealed"]),
+            last_step=int(one["last_step"]),
+            recovery=tuple(_text(each) for each in one["recovery"]),
+            sources=tuple(str(each) for each in one["sources"]),
+        )
+        for one in content["accounts"]
+    ]
+    known = {
+        _text(key): Known(name=_text(one["name"]), until=_moment(one["until"]))
+        for key, one in content["known"].items()
+    }
+    if not accounts:  # this schema is first written by the claim
+        raise AccountsFileError(_UNREADABLE)
+    return _whole(accounts)._replace(known=known, epoch=int(content["epoch"]))
+
+
+def _of_first(content: Any) -> Kept:  # noqa: ANN401 - JSON
+    """Read what the first release wrote; its hashes are made anew at the next login."""
+    accounts = [
+        Account(name=_text(one["name"]), role=_text(one["role"]), hash=_text(one["hash"]), epoch=1)
+        for one in content["accounts"]
+    ]
+    failures = {str(name): int(count) for name, count in content["failures"].items()}
+    return _whole(accounts)._replace(epoch=1, old_failures=failures)
+
+
+def _whole(accounts: list[Account]) -> Kept:
+    by_name = {one.name: one for one in accounts}
+    if len(by_name) != len(accounts):
+        raise AccountsFileError(_UNREADABLE)
+    if accounts and all(one.role != OWNER for one in accounts):
+        raise AccountsFileError("The accounts of this device are without an owner.")
+    return Kept(accounts=by_name)
+
+
+def write(path: Path, kept: Kept) -> None:
+    """Write the file, whole or not at all.
+
+    Raises:
+        NoSpaceError: The disk is full; the old file is untouched.
+    """
+    content = {
+        "schema": SCHEMA,
+        "epoch": kept.epoch,
+        "accounts": [one._asdict() for one in kept.accounts.values()],
+        "known": {
+            key: {"name": one.name, "until": one.until.isoformat(timespec="seconds")}
+            for key, one in kept.known.items()
+        },
+    }
+    write_whole(path, json.dumps(content, indent=1).encode(), mode=_FILE_MODE)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text is missing")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    read_moment = datetime.fromisoformat(text)
+    if read_moment.tzinfo is None:
+        raise ValueError("a moment without time zone")
+    return read_moment.astimezone(UTC)

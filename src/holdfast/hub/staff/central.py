@@ -1,0 +1,132 @@
+"""Central login on the hub: who staff are, as LDAP, RADIUS and TACACS+ servers say it.
+
+The settings stand in hub.toml, the secrets in files that it names. Servers are asked in a process
+of its own that ends with the answer; nothing of a password stays on the hub.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import structlog
+from django.conf import settings
+
+from holdfast.accounts.directories import asking
+from holdfast.accounts.directories.settings import CentralLogin, Methods, to_json
+from holdfast.accounts.errors import CentralSettingsError
+from holdfast.accounts.hashing.slots import Slots
+
+log = structlog.get_logger()
+SERVICE: Final = "hub"
+_ASKED_AT_ONCE = 4
+"""Each is a process for a few seconds, with the library of a protocol in it."""
+_WAIT_S = 5.0
+_LONGEST_SECRET = 16_384
+_asked = Slots(_ASKED_AT_ONCE, wait_s=_WAIT_S)
+_dead_lock = threading.Lock()
+_dead: dict[str, float] = {}
+"""Moment of the monotonic clock until which a server is left out."""
+
+
+def central() -> CentralLogin:
+    """Give the settings that are in force."""
+    found: CentralLogin = settings.HUB.central_login
+    return found
+
+
+def methods() -> Methods:
+    """Say how it is found out who somebody is; local accounts only, unless hub.toml says more."""
+    return next(
+        (each for each in central().methods if each.service == SERVICE), Methods(service=SERVICE)
+    )
+
+
+def is_set_up() -> bool:
+    """Tell whether any server is asked."""
+    return methods().order != ("local",)
+
+
+def secrets() -> Mapping[str, str]:
+    """Read the files with the secrets of all servers.
+
+    Raises:
+        CentralSettingsError: One cannot be read; it names the server, not the secret.
+    """
+    return {name: _content(name, path) for name, path in settings.HUB.central_login_secrets.items()}
+
+
+def _content(name: str, path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(_LONGEST_SECRET).strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise CentralSettingsError(f"the secret of {name} in {path}: {reason}") from error
+
+
+@cache
+def _settings_json() -> bytes:
+    return to_json(central())
+
+
+def ask(groups: tuple[str, ...], *, name: str, password: str, source: str) -> asking.Told:
+    """Ask groups of servers who somebody is.
+
+    Raises:
+        DirectoryChildError: There was no answer.
+        HashingBusyError: Too many ask at the same moment.
+        CentralSettingsError: A secret cannot be read.
+    """
+    with _asked.taken():
+        told = asking.login(
+            _settings_json(),
+            secrets(),
+            name=name,
+            password=password,
+            source=source,
+            groups=groups,
+            dead=_left(),
+            budget_s=float(central().budget_s),
+        )
+    _note_dead(told.dead)
+    return told
+
+
+def try_out(server: str, *, name: str = "", password: str = "") -> asking.Tested:
+    """Try one server step by step.
+
+    Raises:
+        DirectoryChildError: There was no answer.
+    """
+    with _asked.taken():
+        return asking.try_out(
+            _settings_json(),
+            secrets(),
+            server=server,
+            name=name,
+            password=password,
+            budget_s=float(central().budget_s),
+        )
+
+
+def forget() -> None:
+    """Begin as a process does that was just started."""
+    _settings_json.cache_clear()
+    with _dead_lock:
+        _dead.clear()
+
+
+def _left() -> dict[str, float]:
+    now_s = time.monotonic()
+    with _dead_lock:
+        return {name: until - now_s for name, until in _dead.items() if until > now_s}
+
+
+def _note_dead(told: Mapping[str, float]) -> None:
+    now_s = time.monotonic()
+    with _dead_lock:
+        _dead.clear()
+        _dead.update({name: now_s + left for name, left in told.items()})

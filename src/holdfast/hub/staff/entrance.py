@@ -1,0 +1,288 @@
+"""Who gets in with a name and a password: the brake, then the methods in their order.
+
+A name without an account, a wrong password and an account that was switched off get the same
+answer after the same work. What somebody types as a name is kept nowhere: it is sometimes a
+password.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from django.contrib.auth.hashers import check_password
+from django.db import transaction
+from django.utils.crypto import salted_hmac
+
+from holdfast.accounts.directories.asking import Told
+from holdfast.accounts.directories.chain import LOCAL, segments
+from holdfast.accounts.errors import (
+    CentralSettingsError,
+    DirectoryChildError,
+    ExpiredHashError,
+    HashingBusyError,
+    ThrottledError,
+)
+from holdfast.accounts.hashing.passwords import choose_decoy, make_decoy
+from holdfast.accounts.policy import normalised
+from holdfast.accounts.throttle import Who, source_of
+from holdfast.hub.config import STAFF
+from holdfast.hub.errors import NoAccessError
+from holdfast.hub.moments import now_ms
+from holdfast.hub.staff import brake, central, hashers, known, passwords
+from holdfast.hub.staff.logins import note
+from holdfast.hub.staff.models import Account, Origin
+from holdfast.hub.staff.services import record
+
+log = structlog.get_logger()
+
+LONGEST_NAME = 64
+PASSWORD = "password"  # noqa: S105 - how somebody logged in
+_UNUSABLE = frozenset({"Cc", "Cs", "Cn", "Co", "Zl", "Zp"})
+_SWITCHED_OFF = (
+    "Log in with a passkey, or from a browser in which you logged in before; or let a colleague, "
+    "or `holdfast hub accounts unlock NAME` on the hub's machine, open the account again."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A name and a password that arrived.
+
+    Attributes:
+        name: As typed, without blanks around it, in the form NFKC.
+        password: As typed.
+        address: Where the request came from.
+        cookie: What the browser showed of itself; see `known`.
+    """
+
+    name: str
+    password: str
+    address: str
+    cookie: str = ""
+
+    @classmethod
+    def of(cls, *, name: str, password: str, address: str, cookie: str = "") -> "Attempt":
+        """Bring what was typed into the form in which it is compared."""
+        form = unicodedata.normalize("NFKC", name).strip()
+        return cls(name=form, password=password, address=address, cookie=cookie)
+
+    def __repr__(self) -> str:
+        """Show nothing that may be a password."""
+        return f"Attempt(address={self.address!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """Somebody whose password is right.
+
+    Attributes:
+        account: Of whom.
+        how: `password`, or the group of servers that said so.
+    """
+
+    account: Account
+    how: str = PASSWORD
+
+
+def enter(attempt: Attempt) -> Entered | None:
+    """Tell whose name and password these are; None if nobody's.
+
+    A second factor may still be asked for: this opens no session.
+
+    Raises:
+        ThrottledError: Too many failures lately; the password was not looked at.
+        NoAccessError: A directory knows this person, and no rule gives access.
+        HashingBusyError: Too many at the same moment.
+        DirectoryChildError: No server could be asked, and no local account is next.
+    """
+    return _tried(attempt, _asked)
+
+
+def _tried(attempt: Attempt, ask: Callable[[Attempt], Entered | None]) -> Entered | None:
+    """Ask somebody who knows passwords, behind the brake."""
+    known_id = known.id_for(attempt.cookie, _account_name(attempt.name))
+    who = Who(attempt.name, source_of(attempt.address), known_id)
+    try:
+        with brake.one_try(who):
+            found = ask(attempt) if _can_be(attempt) else None
+            if found is None:
+                # In one transaction: a name with an account takes no second commit.
+                brake.failed(who, beside=lambda: _note_failure(attempt))
+                return None
+            brake.succeeded(who)
+    except ThrottledError as error:
+        if error.switched_off:
+            error.hint = _SWITCHED_OFF
+        raise
+    return found
+
+
+def confirms(account: Account, password: str, *, address: str, cookie: str) -> bool:
+    """Tell whether somebody who is logged in knows the own password.
+
+    Raises:
+        ThrottledError: Too many failures lately.
+    """
+    typed, _, group = account.name.rpartition("@")
+    if account.origin == Origin.DIRECTORY:
+        attempt = Attempt.of(name=typed, password=password, address=address, cookie=cookie)
+        # Nobody else learns the password: not the groups before it, nor this hub's accounts.
+        found = _tried(attempt, lambda one: _of_group(one, group))
+    else:
+        attempt = Attempt.of(name=account.name, password=password, address=address, cookie=cookie)
+        found = _tried(attempt, _of_local)
+    return found is not None and found.account.pk == account.pk
+
+
+def _of_local(attempt: Attempt) -> Entered | None:
+    found = _local(attempt)
+    return Entered(account=found) if found else None
+
+
+def _of_group(attempt: Attempt, group: str) -> Entered | None:
+    told = central.ask(
+        (group,),
+        name=attempt.name,
+        password=normalised(attempt.password),
+        source=attempt.address,
+    )
+    if told.kind == "unavailable":
+        raise _unreached(told)
+    return _of_directory(told, attempt)
+
+
+def _account_name(name: str) -> str:
+    """Find the account that a name may mean: the local one, or the only one with an @ behind it."""
+    if Account.objects.filter(name=name).exists():
+        return name
+    groups = [group for run in segments(central.methods()) for group in run if group != LOCAL]
+    names = [f"{name}@{group}" for group in groups]
+    found = Account.objects.filter(name__in=names, origin=Origin.DIRECTORY).first()
+    return found.name if found else name
+
+
+def _can_be(attempt: Attempt) -> bool:
+    """Leave out what can be nobody's, whatever is asked; the answer is the same."""
+    name, password = attempt.name, attempt.password
+    return (
+        0 < len(name) <= LONGEST_NAME
+        and 0 < len(password) <= passwords.LONGEST
+        and not any(unicodedata.category(mark) in _UNUSABLE for mark in name)
+        and not any(unicodedata.category(mark) == "Cs" or mark == "\0" for mark in password)
+    )
+
+
+def _asked(attempt: Attempt) -> Entered | None:
+    """Ask the methods in their order; the next only where a server could not be reached."""
+    methods = central.methods()
+    emergency = attempt.name in methods.local_names
+    order = [(LOCAL,)] if emergency else list(segments(methods))
+    unreached: Exception | None = None
+    for place, run in enumerate(order):
+        if run == (LOCAL,):
+            found = _local(attempt)
+            # A no to a local account ends the search; a name that is none may be a directory's.
+            if (
+                found
+                or place == len(order) - 1
+                or Account.objects.filter(name=attempt.name, origin=Origin.LOCAL).exists()
+            ):
+                if found and central.is_set_up():
+                    _report_local(found, emergency=emergency, unreached=unreached is not None)
+                return Entered(account=found) if found else None
+            continue
+        try:
+            told = central.ask(
+                run,
+                name=attempt.name,
+                password=normalised(attempt.password),
+                source=attempt.address,
+            )
+        except (DirectoryChildError, CentralSettingsError, HashingBusyError) as error:
+            log.error("central_login.failed", reason=str(error))  # noqa: TRY400 - no stack needed
+            unreached = error
+            continue
+        if told.kind != "unavailable":
+            return _of_directory(told, attempt)
+        unreached = _unreached(told)
+    if unreached is not None:
+        raise unreached
+    return None
+
+
+def _unreached(told: Told) -> DirectoryChildError:
+    tries = [f"{one['server']}: {one['step']}: {one['reason']}" for one in told.tries]
+    log.warning("central_login.unavailable", reason=told.reason, tries=tries)
+    return DirectoryChildError("none of them could be reached")
+
+
+def _local(attempt: Attempt) -> Account | None:
+    """Check a local account; a name without one takes as long."""
+    account = Account.objects.filter(name=attempt.name, origin=Origin.LOCAL, is_active=True).first()
+    if account is None or not account.has_usable_password():
+        check_password(normalised(attempt.password), _decoy(attempt.name))
+        return None
+    try:
+        # Django hashes anew where cost, key or scheme have changed.
+        return account if account.check_password(attempt.password) else None
+    except ExpiredHashError:
+        log.warning("login.expired", account=account.name)
+        raise
+
+
+def _decoy(name: str) -> str:
+    usable = [
+        stored
+        for stored in Account.objects.filter(origin=Origin.LOCAL)
+        .order_by("pk")
+        .values_list("password", flat=True)
+        if not stored.startswith("!")
+    ]
+    key = hashers.keys().newest
+    if usable:
+        return choose_decoy(name, usable, key=key)
+    return hashers.KeyedHasher.algorithm + make_decoy(cost=hashers.COST, key=key)
+
+
+def _of_directory(told: Told, attempt: Attempt) -> Entered | None:
+    name = _shown_name(told.name or attempt.name, told.group)
+    account = Account.objects.filter(name=name, origin=Origin.DIRECTORY).first()
+    if told.kind == "rejected":
+        log.info("login.rejected", group=told.group, server=told.server, reason=told.reason)
+        return None
+    if told.kind == "no-role" or told.role != STAFF:
+        record(by=name, what="account.had_no_role", subject=name, facts={"server": told.server})
+        raise NoAccessError("your password is right, but you are not staff of this hub")
+    account = account or _came(name, told.server)
+    return Entered(account=account, how=told.group) if account.is_active else None
+
+
+@transaction.atomic
+def _came(name: str, server: str) -> Account:
+    account = Account(name=name, origin=Origin.DIRECTORY, created_ms=now_ms())
+    account.set_unusable_password()
+    account.save()
+    record(by=name, what="account.came", subject=name, facts={"server": server})
+    return account
+
+
+def _shown_name(name: str, group: str) -> str:
+    form = unicodedata.normalize("NFKC", name)
+    plain = "".join(mark for mark in form if unicodedata.category(mark) not in _UNUSABLE)
+    return f"{plain[:LONGEST_NAME]}@{group}"
+
+
+def _report_local(account: Account, *, emergency: bool, unreached: bool) -> None:
+    """Let everybody see that a local account was used although there is central login."""
+    facts = {"emergency": emergency, "servers_unreached": unreached}
+    record(by=account.name, what="account.local_used", subject=account.name, facts=facts)
+    log.warning("login.local_used", account=account.name, **facts)
+
+
+def _note_failure(attempt: Attempt) -> None:
+    account = Account.objects.filter(name=_account_name(attempt.name)).first()
+    if account is not None:
+        note(account, how=PASSWORD, address=attempt.address, success=False)
+    source = salted_hmac("holdfast.staff.source", source_of(attempt.address), algorithm="sha256")
+    log.warning("login.refused", source=source.hexdigest()[:12])

@@ -1,0 +1,242 @@
+"""Central login on the hub: a real OpenLDAP server behind the pages, and life without it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from holdfast.accounts.directories.settings import (
+    CentralLogin,
+    Group,
+    Methods,
+    RoleRule,
+    Server,
+)
+from holdfast.accounts.errors import DirectoryChildError
+from holdfast.hub.errors import NoAccessError
+from holdfast.hub.staff import brake, central, entrance, services
+from holdfast.hub.staff.models import Account, Brake, Entry, Login
+from tests.hub.doors import fill_in, prove
+from tests.servers.slapd import PASSWORDS, READER_PASSWORD, Slapd, group_dn, running_slapd
+
+pytestmark = pytest.mark.servers
+LOCAL = "seven plain words nobody would guess"
+STAFF = (RoleRule(role="staff", group=group_dn("staff")),)
+Configure = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def slapd(need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    with running_slapd(need, tmp_path_factory.mktemp("slapd")) as server:
+        yield server
+
+
+@pytest.fixture
+def configure(db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+    """Write settings of central login into the hub's."""
+    del db
+    secret = tmp_path / "reader"
+    secret.write_text(READER_PASSWORD + "\n")
+
+    def write(server: Server, **methods: Any) -> None:  # noqa: ANN401 - of Methods
+        order = methods.pop("order", ("corp", "local"))
+        roles = methods.pop("roles", STAFF)
+        made = CentralLogin(
+            servers=(server,),
+            groups=(Group(name="corp", servers=(server.name,)),),
+            methods=(Methods(service="hub", order=order, **methods),),
+            roles=roles,
+            budget_s=5,
+        )
+        hub = replace(settings.HUB, central_login=made, central_login_secrets={server.name: secret})
+        monkeypatch.setattr(settings, "HUB", hub)
+        central.forget()
+
+    yield write
+    central.forget()
+
+
+def enter(name: str, password: str) -> entrance.Entered | None:
+    brake.forget()
+    Brake.objects.all().delete()
+    return entrance.enter(entrance.Attempt.of(name=name, password=password, address="192.0.2.1"))
+
+
+def dead(slapd: Slapd) -> Server:
+    return slapd.settings(port=1, timeout_s=1, tries=1)
+
+
+def test_staff_of_the_directory_come_in_through_the_page(
+    slapd: Slapd, configure: Configure, client: Client
+) -> None:
+    configure(slapd.settings())
+    answer = fill_in(client, "/login/?next=/trail/", name="ada", password=PASSWORDS["ada"])
+    assert answer.headers["Location"] == "/trail/"
+    account = Account.objects.get()
+    assert (account.name, account.origin) == ("ada@corp", "directory")
+    assert not account.has_usable_password()
+    assert Login.objects.get().how == "corp"
+    page = client.get("/trail/").content.decode()
+    assert "ada@corp came by central login" in page
+    # A dangerous page asks the directory again.
+    session = client.session
+    session["proved_ms"] = 0
+    session.save()
+    assert fill_in(client, "/confirm/?next=/tokens/", password="wrong").status_code == 422
+    brake.forget()
+    Brake.objects.all().delete()
+    confirmed = fill_in(client, "/confirm/?next=/tokens/", password=PASSWORDS["ada"])
+    assert confirmed.headers["Location"] == "/tokens/"
+    assert client.get("/account/password/").status_code in {200, 403}
+    assert PASSWORDS["ada"] not in str(list(Account.objects.values()))
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "comes_in"),
+    [
+        ("ada", PASSWORDS["ada"], True),
+        ("ada", "wrong", False),
+        ("ada", "", False),  # would succeed as an anonymous bind
+        ("nobody-at-all", "x", False),
+        ("*", PASSWORDS["ada"], False),
+        ("ada)(uid=*", PASSWORDS["ada"], False),
+        ("ada@corp", PASSWORDS["ada"], False),
+        ("ada\0", PASSWORDS["ada"], False),
+        ("ada", PASSWORDS["ada"] + "\0", False),
+        ("ada", "\ud800", False),
+        ("x" * 65, "x", False),
+    ],
+)
+def test_the_directory_decides(
+    slapd: Slapd, configure: Configure, name: str, password: str, *, comes_in: bool
+) -> None:
+    configure(slapd.settings())
+    found = enter(name, password)
+    assert (found is not None) is comes_in
+
+
+@pytest.mark.parametrize("name", ["小明", "Ünsal Çelik", "o'neil (sales)"])
+def test_names_of_all_scripts(slapd: Slapd, configure: Configure, name: str) -> None:
+    configure(
+        slapd.settings(attributes=("employeeType",)),
+        roles=(RoleRule(role="staff", attribute="employeetype", value="operator"),),
+    )
+    found = enter(name, PASSWORDS[name])
+    assert found is not None
+    assert found.account.name == f"{name}@corp"
+
+
+def test_without_a_role_there_is_no_access(slapd: Slapd, configure: Configure) -> None:
+    configure(slapd.settings(), roles=(RoleRule(role="staff", group=group_dn("admins")),))
+    with pytest.raises(NoAccessError):
+        enter("ada", PASSWORDS["ada"])
+    assert not Account.objects.exists()
+    assert Entry.objects.get().what == "account.had_no_role"
+
+
+def test_a_role_that_was_lost_is_lost_at_the_next_login(slapd: Slapd, configure: Configure) -> None:
+    configure(slapd.settings())
+    assert enter("ada", PASSWORDS["ada"]) is not None
+    configure(slapd.settings(), roles=(RoleRule(role="staff", group="others"),))
+    with pytest.raises(NoAccessError):
+        enter("ada", PASSWORDS["ada"])
+
+
+def test_a_no_of_the_directory_ends_it(slapd: Slapd, configure: Configure) -> None:
+    """The local account of the same name is another person, asked only without a directory."""
+    configure(slapd.settings())
+    services.add_account("ada", LOCAL, by="system")
+    assert enter("ada", LOCAL) is None
+    configure(dead(slapd))
+    found = enter("ada", LOCAL)
+    assert found is not None
+    assert found.account.origin == "local"
+    entry = Entry.objects.get(what="account.local_used")
+    assert '"servers_unreached": true' in entry.facts
+
+
+def test_an_emergency_account_is_always_local_and_reported(
+    slapd: Slapd, configure: Configure
+) -> None:
+    configure(slapd.settings(), order=("corp",), local_names=("breakglass",))
+    services.add_account("breakglass", LOCAL, by="system")
+    found = enter("breakglass", LOCAL)
+    assert found is not None
+    assert enter("breakglass", "wrong") is None
+    entry = Entry.objects.get(what="account.local_used")
+    assert '"emergency": true' in entry.facts
+
+
+def test_a_local_password_is_not_shown_to_the_directory_to_confirm_it(
+    slapd: Slapd, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(slapd.settings())
+    account = services.add_account("ada", LOCAL, by="system")
+    asked: list[object] = []
+    monkeypatch.setattr(central, "ask", lambda *args, **more: asked.append((args, more)))
+    assert entrance.confirms(account, LOCAL, address="192.0.2.1", cookie="")
+    brake.forget()
+    assert not entrance.confirms(account, "wrong", address="192.0.2.1", cookie="")
+    assert not asked
+
+
+def test_without_servers_and_local_accounts_it_is_said_that_nobody_could_be_asked(
+    slapd: Slapd, configure: Configure, client: Client
+) -> None:
+    configure(dead(slapd), order=("corp",))
+    services.add_account("ada", LOCAL, by="system")
+    with pytest.raises(DirectoryChildError):
+        enter("ada", LOCAL)
+    answer = fill_in(client, "/login/", name="ada", password="x")
+    assert answer.status_code == 503
+    assert b"could not be asked" in answer.content
+
+
+def test_local_first_still_asks_the_directory_for_others(
+    slapd: Slapd, configure: Configure
+) -> None:
+    configure(slapd.settings(), order=("local", "corp"))
+    services.add_account("bob", LOCAL, by="system")
+    assert enter("ada", PASSWORDS["ada"]) is not None
+    local = enter("bob", LOCAL)
+    assert local is not None
+    assert local.account.name == "bob"
+    # A local name is the local person; a wrong password is not tried elsewhere.
+    assert enter("bob", PASSWORDS["bob"]) is None
+
+
+def test_a_secret_that_cannot_be_read_stops_nobody_with_a_local_account(
+    slapd: Slapd, configure: Configure
+) -> None:
+    configure(slapd.settings())
+    settings.HUB.central_login_secrets["directory"].unlink()
+    services.add_account("ada", LOCAL, by="system")
+    assert enter("ada", LOCAL) is not None
+
+
+def test_the_page_tests_a_server_in_words(
+    slapd: Slapd, configure: Configure, staff_client: Client
+) -> None:
+    configure(slapd.settings())
+    prove(staff_client)
+    page = staff_client.get("/central-login/").content.decode()
+    assert "directory" in page
+    assert READER_PASSWORD not in page
+    tested = staff_client.post(
+        "/central-login/directory/", {"name": "ada", "password": PASSWORDS["ada"]}
+    ).content.decode()
+    assert "The role would be staff" in tested
+    assert PASSWORDS["ada"] not in tested
+    assert READER_PASSWORD not in tested
+    wrong = staff_client.post("/central-login/directory/", {"name": "ada", "password": "x"})
+    assert wrong.status_code == 200
+    assert "chip bad" in wrong.content.decode()
+    configure(dead(slapd))
+    away = staff_client.post("/central-login/directory/", {"name": ""}).content.decode()
+    assert "chip bad" in away
+    assert staff_client.get("/central-login/other/").status_code == 404
+    assert Entry.objects.filter(what="central_login.tested").count() == 3
