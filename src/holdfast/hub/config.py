@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from holdfast.accounts.directories.settings import NAME, CentralLogin
+from holdfast.accounts.directories.settings import NAME, CentralLogin, filter_problems
 from holdfast.core.config import Problem, load, must_hold, rule
 from holdfast.core.limits import Between, Items, Length, Matching
 
@@ -150,6 +150,8 @@ class HubConfig:
         for index, methods in enumerate(self.central_login.methods):
             if methods.service != "hub":
                 yield Problem(("central_login", "methods", index, "service"), "must be 'hub'")
+        for found in filter_problems(self.central_login):
+            yield Problem(("central_login", *found.where), found.reason)
 
     @rule
     def _names_differ(self) -> Iterator[Problem]:

@@ -1,4 +1,7 @@
-"""Accounts in headless Chromium: two sizes, keyboard only, a real directory, no foreign bytes."""
+"""Accounts in headless Chromium: two sizes, keyboard only, a real directory, no foreign bytes.
+
+With HOLDFAST_PICTURES=FOLDER some pages are also kept as pictures (`script/pictures`).
+"""
 # ruff: noqa: ANN401 - JSON, and fixtures whose classes conftest.py holds where none can import
 
 import base64
@@ -31,6 +34,8 @@ PASSWORD = "correct horse battery"
 BETTER = "a lantern beside nine quiet otters"
 CODE = "7K2M-XQ4R-9TBC"
 SHOTS = os.environ.get("HOLDFAST_SCREENSHOTS")
+PICTURES = os.environ.get("HOLDFAST_PICTURES")
+SHOWN = {("central-test-failed", "phone"): "device-central-test.png"}
 # What a screen reader could not name, and what a thumb could not hit.
 NAMELESS = """() => [...document.querySelectorAll("main input:not([type=hidden]), main select,"
   + " main textarea, main button, main a")]
@@ -106,6 +111,8 @@ def look(page: Page, name: str, size: str) -> None:
     assert page.evaluate(NAMELESS) == []
     if SHOTS:
         page.screenshot(path=str(Path(SHOTS) / f"{name}-{size}.png"), full_page=True)
+    if PICTURES and (name, size) in SHOWN:
+        page.screenshot(path=str(Path(PICTURES) / SHOWN[name, size]), full_page=True)
 
 
 def log_in(page: Page, site: Any, *, name: str = "ada", password: str = PASSWORD) -> None:

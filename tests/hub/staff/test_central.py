@@ -127,7 +127,7 @@ def test_names_of_all_scripts(slapd: Slapd, configure: Configure, name: str) -> 
     )
     found = enter(name, PASSWORDS[name])
     assert found is not None
-    assert found.account.name == f"{name}@corp"
+    assert found.account.name == f"{name.lower()}@corp"
 
 
 def test_without_a_role_there_is_no_access(slapd: Slapd, configure: Configure) -> None:

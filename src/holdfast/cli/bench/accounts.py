@@ -15,6 +15,7 @@ from holdfast.cli.bench.figures import Figures
 PARTS = {
     "policy": "holdfast.cli.bench.accounts_policy",
     "storage": "holdfast.cli.bench.accounts_storage",
+    "guessing": "holdfast.cli.bench.accounts_guessing",
     "central": "holdfast.cli.bench.accounts_central",
 }
 """Name of a part, and the module whose `measure() -> Figures` measures it."""

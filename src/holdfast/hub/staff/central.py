@@ -24,6 +24,7 @@ SERVICE: Final = "hub"
 _ASKED_AT_ONCE = 4
 """Each is a process for a few seconds, with the library of a protocol in it."""
 _WAIT_S = 5.0
+_LEAST_S = 1.0
 _LONGEST_SECRET = 16_384
 _asked = Slots(_ASKED_AT_ONCE, wait_s=_WAIT_S)
 _dead_lock = threading.Lock()
@@ -72,8 +73,22 @@ def _settings_json() -> bytes:
     return to_json(central())
 
 
-def ask(groups: tuple[str, ...], *, name: str, password: str, source: str) -> asking.Told:
+def ask(
+    groups: tuple[str, ...],
+    *,
+    name: str,
+    password: str,
+    source: str,
+    budget_s: float | None = None,
+) -> asking.Told:
     """Ask groups of servers who somebody is.
+
+    Args:
+        groups: Names of the groups, in their order.
+        name: As typed.
+        password: As typed, NFKC.
+        source: Address of the browser.
+        budget_s: Seconds that are left for this login; None for all of them.
 
     Raises:
         DirectoryChildError: There was no answer.
@@ -89,9 +104,9 @@ def ask(groups: tuple[str, ...], *, name: str, password: str, source: str) -> as
             source=source,
             groups=groups,
             dead=_left(),
-            budget_s=float(central().budget_s),
+            budget_s=max(_LEAST_S, central().budget_s if budget_s is None else budget_s),
         )
-    _note_dead(told.dead)
+    _note_dead(told)
     return told
 
 
@@ -125,8 +140,14 @@ def _left() -> dict[str, float]:
         return {name: until - now_s for name, until in _dead.items() if until > now_s}
 
 
-def _note_dead(told: Mapping[str, float]) -> None:
+def _note_dead(told: asking.Told) -> None:
+    """Note what was learnt of the servers that were asked, and of no others.
+
+    Logins of other people end meanwhile, and know more than this one did when it began.
+    """
     now_s = time.monotonic()
     with _dead_lock:
-        _dead.clear()
-        _dead.update({name: now_s + left for name, left in told.items()})
+        for name in {str(one["server"]) for one in told.tries}:
+            _dead.pop(name, None)
+            if name in told.dead:
+                _dead[name] = now_s + told.dead[name]

@@ -5,6 +5,7 @@ answer after the same work. What somebody types as a name is kept nowhere: it is
 password.
 """
 
+import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from holdfast.accounts.errors import (
     CentralSettingsError,
     DirectoryChildError,
     ExpiredHashError,
-    HashingBusyError,
     ThrottledError,
 )
 from holdfast.accounts.hashing.passwords import choose_decoy, make_decoy
@@ -157,7 +157,7 @@ def _account_name(name: str) -> str:
     if Account.objects.filter(name=name).exists():
         return name
     groups = [group for run in segments(central.methods()) for group in run if group != LOCAL]
-    names = [f"{name}@{group}" for group in groups]
+    names = [f"{name.lower()}@{group}" for group in groups]
     found = Account.objects.filter(name__in=names, origin=Origin.DIRECTORY).first()
     return found.name if found else name
 
@@ -179,6 +179,7 @@ def _asked(attempt: Attempt) -> Entered | None:
     emergency = attempt.name in methods.local_names
     order = [(LOCAL,)] if emergency else list(segments(methods))
     unreached: Exception | None = None
+    until = time.monotonic() + central.central().budget_s
     for place, run in enumerate(order):
         if run == (LOCAL,):
             found = _local(attempt)
@@ -198,8 +199,10 @@ def _asked(attempt: Attempt) -> Entered | None:
                 name=attempt.name,
                 password=normalised(attempt.password),
                 source=attempt.address,
+                budget_s=until - time.monotonic(),
             )
-        except (DirectoryChildError, CentralSettingsError, HashingBusyError) as error:
+        # Too busy to ask is not "unreached": a flood must not open the way to the next method.
+        except (DirectoryChildError, CentralSettingsError) as error:
             log.error("central_login.failed", reason=str(error))  # noqa: TRY400 - no stack needed
             unreached = error
             continue
@@ -246,11 +249,13 @@ def _decoy(name: str) -> str:
 
 
 def _of_directory(told: Told, attempt: Attempt) -> Entered | None:
-    name = _shown_name(told.name or attempt.name, told.group)
-    account = Account.objects.filter(name=name, origin=Origin.DIRECTORY).first()
     if told.kind == "rejected":
         log.info("login.rejected", group=told.group, server=told.server, reason=told.reason)
         return None
+    name = _kept_name(told.name or attempt.name, told.group)
+    account = Account.objects.filter(name=name).first()
+    if account is not None and account.origin != Origin.DIRECTORY:
+        raise NoAccessError(f"your password is right, but {name} is another account of this hub")
     if told.kind == "no-role" or told.role != STAFF:
         record(by=name, what="account.had_no_role", subject=name, facts={"server": told.server})
         raise NoAccessError("your password is right, but you are not staff of this hub")
@@ -267,10 +272,16 @@ def _came(name: str, server: str) -> Account:
     return account
 
 
-def _shown_name(name: str, group: str) -> str:
-    form = unicodedata.normalize("NFKC", name)
-    plain = "".join(mark for mark in form if unicodedata.category(mark) not in _UNUSABLE)
-    return f"{plain[:LONGEST_NAME]}@{group}"
+def _kept_name(name: str, group: str) -> str:
+    """Give the name of the account; however the name is typed or spelt, it is the same one.
+
+    Raises:
+        NoAccessError: It cannot be kept whole, and half of it may be somebody else's.
+    """
+    form = unicodedata.normalize("NFKC", name).lower()
+    if len(form) > LONGEST_NAME or any(unicodedata.category(mark) in _UNUSABLE for mark in form):
+        raise NoAccessError("your password is right, but this hub cannot keep such a name")
+    return f"{form}@{group}"
 
 
 def _report_local(account: Account, *, emergency: bool, unreached: bool) -> None:
