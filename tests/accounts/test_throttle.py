@@ -32,6 +32,15 @@ def test_three_failures_are_free_then_waits_double_up_to_a_quarter_of_an_hour() 
     assert wait_after(13) == wait_after(10**9) == 900
 
 
+@pytest.mark.parametrize(
+    ("wait_s", "said"),
+    [(1, "1 second."), (2, "2 seconds."), (120, "120 seconds."), (121, "3 minutes."),
+     (900, "15 minutes.")],
+)  # fmt: skip
+def test_the_wait_is_said_in_words(wait_s: int, said: str) -> None:
+    assert str(ThrottledError(wait_s=wait_s)).endswith(f"is heard in {said}")
+
+
 @pytest.mark.parametrize("sources", [1, 7, 40])
 @pytest.mark.parametrize("owner_logs_in_every_s", [0, 600, 6 * 3600])
 def test_no_day_has_more_than_a_hundred_guesses_and_the_owner_gets_in(

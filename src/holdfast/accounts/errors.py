@@ -7,6 +7,9 @@ from holdfast.core.errors import HoldfastError
 if TYPE_CHECKING:  # dataclasses cost a resident process of the device two megabytes
     from holdfast.accounts.directories.answers import StepName
 
+_MINUTE_S = 60
+_SECONDS_UP_TO = 2 * _MINUTE_S
+
 
 class AccountsError(HoldfastError):
     """The base of all errors of this package."""
@@ -241,6 +244,13 @@ class RadiusSilenceError(ReachError):
     code = "accounts-radius-silence"
 
 
+def _span(wait_s: int) -> str:
+    """Write how long to wait: `1 second`, `90 seconds`, `15 minutes`."""
+    if wait_s <= _SECONDS_UP_TO:
+        return f"{wait_s} second" + ("s" if wait_s != 1 else "")
+    return f"{-(-wait_s // _MINUTE_S)} minutes"
+
+
 class ThrottledError(AccountsError):
     """Too many failures; the next try has to wait.
 
@@ -254,7 +264,7 @@ class ThrottledError(AccountsError):
     exit_code = 1
 
     def __init__(self, *, wait_s: int, switched_off: bool = False) -> None:
-        told = f"Too many tries. The next one is heard in {wait_s} seconds."
+        told = f"Too many tries. The next one is heard in {_span(wait_s)}."
         hint = "Wait that long, then try again. Waiting in between changes nothing."
         if switched_off:
             told = "After too many tries, passwords are no longer heard from a new browser."

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from holdfast.accounts.throttle import source_of
+
 MOST_BYTES = 64 << 10
 """Length of one file of the log; the one before it is kept as well."""
 LONGEST_LINE = 1024
@@ -19,6 +21,7 @@ RESULTS = frozenset(
         "in",
         "wrong",
         "wrong-second",
+        "too-known",
         "second-wanted",
         "slowed",
         "no-role",
@@ -26,6 +29,7 @@ RESULTS = frozenset(
         "recovered",
     }
 )
+_LONGEST_NAME = 64
 _MOST_REPEATS = 256
 _WRITTEN_SINGLY = 3
 
@@ -73,7 +77,8 @@ class Repeats:
         if entry.result in {"in", "recovered"}:
             self._seen.clear()
             return entry
-        key = (entry.name, entry.source, entry.result)
+        # One address of IPv6 may stand for endlessly many.
+        key = (entry.name, source_of(entry.source), entry.result)
         times = self._seen.get(key, 0) + 1
         if times == 1 and len(self._seen) >= _MOST_REPEATS:
             del self._seen[next(iter(self._seen))]
@@ -85,7 +90,8 @@ class Repeats:
 
 def line_of(entry: Entry) -> bytes:
     """Write one line."""
-    return json.dumps(entry.plain(), separators=(",", ":")).encode() + b"\n"
+    short = entry._replace(name=entry.name[:_LONGEST_NAME])  # or it could not be read again
+    return json.dumps(short.plain(), separators=(",", ":")).encode() + b"\n"
 
 
 def entries_of(lines: Iterable[bytes]) -> Iterator[Entry]:
@@ -104,7 +110,7 @@ def _entry_of(line: bytes) -> Entry | None:
             return None
         return Entry(
             at=at.astimezone(UTC),
-            name=str(raw["name"])[:64],
+            name=str(raw["name"])[:_LONGEST_NAME],
             source=str(raw["source"])[:64],
             method=str(raw["method"])[:32],
             result=raw["result"],

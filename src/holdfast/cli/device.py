@@ -65,6 +65,9 @@ _ERRORS = """
 | `account-slow-down` | too many wrong passwords or codes: the message says how long to wait |
 | `accounts-busy` | another password is being checked; try again in a few seconds |
 | `accounts-password` | the password may not be used; the message says why, the hint a way out |
+| `account-code-wanted` | the account has a second factor: a code is needed as well |
+| `account-second-set` | there is an app already, which has to be taken away first |
+| `account-too-known` | an older product's password is right, but everybody tries it first |
 | `account-...` | the call about an account was refused for the reason in the message |
 | `busy` | an installation is under way, or too many connections are open |
 | `slot-staging` | what the agent staged is missing, too large, no plain file, or not his own |

@@ -53,6 +53,19 @@ def _rows(socket: Path) -> list[dict[str, Any]]:
     return rows
 
 
+@app.command("rotate-key")
+def rotate_key(config: Config = Path("device.toml"), *, as_json: AsJson = False) -> None:
+    """Make a new device key, as after a copy of the device's storage was seen elsewhere.
+
+    Sealed secrets change over at once; passwords do when their owners next log in.
+    """
+    told = wire.call(device_config.read(config).auth_socket, "keys.rotate", {}, _ASK_S)
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        typer.echo(f"New device key {told['id']}; {told['keys']} are kept, the older to check only")
+
+
 @app.command("import")
 def take_over(
     file: Annotated[Path, typer.Argument(help="File with the accounts and their hashes.")],

@@ -46,10 +46,20 @@ def _start(config_file: Path | None) -> HubConfig:
 
 
 @app.command()
-def init(config: Config = None) -> None:
-    """Make the state folder, the session key, the online keys and the tables."""
+def init(
+    config: Config = None,
+    *,
+    new_account_keys: Annotated[
+        bool,
+        typer.Option(
+            "--new-account-keys",
+            help="Also where those of before are lost; then every stored password is worthless.",
+        ),
+    ] = False,
+) -> None:
+    """Make the state folder, the session key, the keys of accounts and online, and the tables."""
     hub = _start(config)
-    start.migrate()
+    start.migrate(new_account_keys=new_account_keys)
     from holdfast.hub.releases import services  # noqa: PLC0415 - after Django has started
 
     services.online_keys(hub)

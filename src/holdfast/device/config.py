@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 from holdfast.core import config
-from holdfast.core.limits import Between, Length, Matching
+from holdfast.core.limits import Between, Items, Length, Matching
 from holdfast.device import settings
 from holdfast.device.settings import Settings
 
 _Uid = Annotated[int, Between(1, 2**31 - 1)]  # never 0: nothing becomes root by a slip in a file
+_KEY = Matching(r"[0-9a-f]{64}", "a public key: 64 hexadecimal digits")
 _ADDRESS = r"[0-9A-Za-z.:\[\]-]{1,80}:[0-9]{1,5}"
 
 
@@ -44,6 +45,8 @@ class DeviceFile:
         claim_s: Seconds after power-on in which the device can be claimed.
         button: File that tells whether the reset button is pressed, `1` if it is: on a real
             board the `value` of its GPIO line.
+        blocklists: Signed files of further passwords that are refused.
+        blocklist_keys: Public keys that those files may be signed with, in hexadecimal digits.
         folder: Folder of the device; that of the file unless told.
         uids: Ids of the processes when started as root.
     """
@@ -61,6 +64,8 @@ class DeviceFile:
     image_bytes: Annotated[int, Between(1 << 20, 1 << 40)] = 1 << 30
     claim_s: Annotated[int, Between(60, 86400)] = 1800
     button: Path = Path("button")
+    blocklists: Annotated[tuple[Path, ...], Items(0, 8)] = ()
+    blocklist_keys: Annotated[tuple[Annotated[str, _KEY], ...], Items(0, 8)] = ()
     folder: Path = Path()
     uids: UidsTable = field(default_factory=UidsTable)
 
@@ -75,5 +80,6 @@ def read(path: Path) -> Settings:
     told = asdict(config.load(path, DeviceFile))
     told["folder"] = path.parent / told["folder"]
     told["product"] = path.parent / told["product"]
+    told["blocklists"] = tuple(path.parent / one for one in told["blocklists"])
     told["button"] = path.parent / told["button"]
     return Settings(**{**told, "uids": settings.Uids(**told["uids"])})

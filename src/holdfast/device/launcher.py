@@ -55,6 +55,7 @@ def plan_of(config_file: Path) -> Plan:
         page_listen=_address(settings.page_listen),
         hub_port=hub.port or _PORTS.get(hub.scheme, 443),
         button=settings.button,
+        blocklists=settings.blocklists,
         asks_directories=bool(set(profile.accounts.methods) - {"local"}),
         uids=settings.uids._asdict() if os.geteuid() == 0 else {},
     )

@@ -52,6 +52,7 @@ class Plan(NamedTuple):
         hub_port: TCP port of the gateway.
         button: File that tells whether the reset button is pressed.
         asks_directories: Whether the product may ask a directory who somebody is.
+        blocklists: Files of further refused passwords, which auth has to read.
         uids: Uid of each process and of the group `sockets`; empty where not started as root.
     """
 
@@ -68,6 +69,7 @@ class Plan(NamedTuple):
     hub_port: int
     button: Path
     asks_directories: bool = False
+    blocklists: tuple[Path, ...] = ()
     uids: Mapping[str, int] = MappingProxyType({})
 
     def for_broker(self) -> broker_settings.Settings:
@@ -84,7 +86,8 @@ class Plan(NamedTuple):
 
 def pack(plan: Plan) -> str:
     """Write a plan as JSON, for a command line."""
-    plain = {name: str(getattr(plan, name)) for name in _PATHS} | {"uids": dict(plan.uids)}
+    plain: dict[str, Any] = {name: str(getattr(plan, name)) for name in _PATHS}
+    plain |= {"uids": dict(plan.uids), "blocklists": [str(path) for path in plan.blocklists]}
     return json.dumps(plan._asdict() | plain)
 
 
@@ -93,6 +96,7 @@ def unpack(text: str) -> Plan:
     raw = json.loads(text)
     for name in ("gui_listen", "page_listen"):
         raw[name] = tuple(raw[name])
+    raw["blocklists"] = tuple(Path(path) for path in raw["blocklists"])
     return Plan(**{**raw, **{name: Path(raw[name]) for name in _PATHS}})
 
 
@@ -162,7 +166,7 @@ def auth(plan: Plan) -> Service:
     folder = plan.folder
     words = ("--settings", plan.settings, "--fd", "3", "--proof-fd", str(PROOF_FD))
     network: dict[str, Any] = {}
-    read = (*_common(plan), folder / "factory" / "setup-code.hash")
+    read = (*_common(plan), folder / "factory" / "setup-code.hash", *plan.blocklists)
     if plan.asks_directories:
         # Their ports are the owner's choice; RADIUS and the names of hosts go by UDP.
         network = {

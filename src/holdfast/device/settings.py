@@ -52,6 +52,8 @@ class Settings(NamedTuple):
         roles: Roles of accounts, from the product profile.
         methods: Ways to find out who somebody is, from the product profile.
         words: Vendor, product, model and serial by these names; bad passwords.
+        blocklists: Signed files of further passwords that are refused, from the operator.
+        blocklist_keys: Public keys that those files may be signed with.
         uids: Ids of the processes when started as root.
     """
 
@@ -72,6 +74,8 @@ class Settings(NamedTuple):
     roles: tuple[str, ...] = ("owner",)
     methods: tuple[str, ...] = ("local",)
     words: tuple[tuple[str, str], ...] = ()
+    blocklists: tuple[Path, ...] = ()
+    blocklist_keys: tuple[str, ...] = ()
     uids: Uids = Uids()
 
     @property
@@ -140,6 +144,7 @@ def pack(settings: Settings) -> str:
         "folder": str(settings.folder),
         "button": str(settings.button),
         "product": str(settings.product),
+        "blocklists": [str(path) for path in settings.blocklists],
         "uids": settings.uids._asdict(),
     }
     return json.dumps(settings._asdict() | plain)
@@ -156,6 +161,8 @@ def unpack(text: str) -> Settings:
             "product": Path(raw["product"]),
             "roles": tuple(raw["roles"]),
             "methods": tuple(raw["methods"]),
+            "blocklists": tuple(Path(path) for path in raw["blocklists"]),
+            "blocklist_keys": tuple(raw["blocklist_keys"]),
             "words": tuple((str(name), str(word)) for name, word in raw["words"]),
             "uids": Uids(**raw["uids"]),
         }

@@ -291,6 +291,14 @@ AUTH_VERBS: Mapping[str, Verb] = {
         per_s=_GUESSED_S,
         slow=True,
     ),
+    "account.left": Verb(
+        purpose="Tell the server that keeps records that the visit of a login is over.",
+        callers=_PEOPLE,
+        args={"task": Text(longest=64, pattern=r"[0-9a-f]+")},
+        calls=60,
+        slow=True,
+        quiet=True,
+    ),
     "account.unlock": Verb(
         purpose="Make a browser known with a recovery code, so that its passwords are heard.",
         callers=_PEOPLE,
@@ -307,10 +315,11 @@ AUTH_VERBS: Mapping[str, Verb] = {
             "name": _ANY_NAME,
             "old": _PASSWORD,
             "new": _PASSWORD,
+            "code": _CODE,
             "source": _SOURCE,
             "cookie": _COOKIE,
         },
-        optional=_SOURCED,
+        optional=_SOURCED | {"code"},
         slow=True,
     ),
     "account.prove": Verb(
@@ -356,8 +365,14 @@ AUTH_VERBS: Mapping[str, Verb] = {
     "account.recovery": Verb(
         purpose="Make ten new recovery codes; the old ones are worth nothing then.",
         callers=_PEOPLE,
-        args={"name": _ANY_NAME, "password": _PASSWORD, "source": _SOURCE, "cookie": _COOKIE},
-        optional=_SOURCED,
+        args={
+            "name": _ANY_NAME,
+            "password": _PASSWORD,
+            "code": _CODE,
+            "source": _SOURCE,
+            "cookie": _COOKIE,
+        },
+        optional=_SOURCED | {"code"},
         slow=True,
     ),
     "account.logins": Verb(
@@ -406,6 +421,12 @@ AUTH_VERBS: Mapping[str, Verb] = {
         calls=60,
         slow=True,
         proof_of=frozenset({GUI}),
+    ),
+    "keys.rotate": Verb(
+        purpose="Make a new device key, and seal anew with it; old hashes follow at each login.",
+        callers=frozenset({ROOT}),
+        calls=4,
+        slow=True,
     ),
     "central.read": Verb(
         purpose="Tell the settings of central login, without secrets, in parts.",

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from holdfast.accounts.hashing import device_keys
 from holdfast.core.errors import BusyError, UsageError
 from holdfast.core.files import write_whole
 from holdfast.hub.config import HubConfig
@@ -18,7 +17,7 @@ _FOLDER_MODE = 0o700
 
 
 def prepare(config: HubConfig) -> None:
-    """Make the folders, the key that signs sessions and the keys of accounts, unless they exist.
+    """Make the folders and the key that signs sessions, unless they exist.
 
     Raises:
         UsageError: They cannot be made or written.
@@ -30,8 +29,6 @@ def prepare(config: HubConfig) -> None:
             if not config.secret_key.exists():
                 key = secrets.token_urlsafe(48).encode() + b"\n"
                 write_whole(config.secret_key, key, mode=0o600)
-            if not config.account_keys.exists():
-                device_keys.save(config.account_keys, device_keys.DeviceKeys.made())
     except OSError as error:
         place = error.filename or config.state
         refusal = UsageError(f"the hub cannot keep its state in {place}: {error.strerror}")

@@ -15,6 +15,9 @@ from holdfast.device.auth.entrance import Facts
 from holdfast.device.auth.errors import SetupCodeError
 from holdfast.device.auth.work import RefusedError, refusal_of
 from holdfast.hardening import proof
+from tests.device.auth.running import auth, setup_hash, start
+
+__all__ = ["auth", "setup_hash", "start"]
 
 CODE = "7K2M-XQ4R-9TBC"
 PASSWORD = "correct horse battery"

@@ -107,9 +107,9 @@ def test_recovery_codes_open_once_and_are_burnt_on_disk(
     care: Care,
     seed: bytes,
     opened: Any,  # noqa: ANN401 - of conftest.py
+    clock: Any,  # noqa: ANN401 - of conftest.py
 ) -> None:
-    assert seed
-    codes = care.recovery(name="ada", password=PASSWORD, **MINE)
+    codes = care.recovery(name="ada", password=PASSWORD, code=code_of(seed, clock), **MINE)
     assert len(codes) == 10
     pending = accounts.login(name="ada", password=PASSWORD).pending
     assert accounts.second(pending=pending, code=codes[3].lower()).role == "owner"
@@ -121,10 +121,13 @@ def test_recovery_codes_open_once_and_are_burnt_on_disk(
 
 
 def test_a_code_that_cannot_be_burnt_is_not_heard(
-    accounts: Accounts, care: Care, seed: bytes, monkeypatch: pytest.MonkeyPatch
+    accounts: Accounts,
+    care: Care,
+    seed: bytes,
+    clock: Any,  # noqa: ANN401 - of conftest.py
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert seed
-    codes = care.recovery(name="ada", password=PASSWORD, **MINE)
+    codes = care.recovery(name="ada", password=PASSWORD, code=code_of(seed, clock), **MINE)
 
     def full(*_args: object, **_kwargs: object) -> None:
         raise NoSpaceError("full")
@@ -192,7 +195,9 @@ def test_a_short_password_keeps_the_second_factor(
     seed: bytes,
     clock: Any,  # noqa: ANN401 - of conftest.py
 ) -> None:
-    care.password(name="ada", old=PASSWORD, new="short-8x", **MINE)
+    code = code_of(seed, clock)
+    care.password(name="ada", old=PASSWORD, new="short-8x", code=code, **MINE)
+    clock.now_s += 60
     with pytest.raises(HoldfastError) as caught:
         care.totp_remove(name="ada", password="short-8x", code=code_of(seed, clock), **MINE)
     assert caught.value.code == "accounts-password"

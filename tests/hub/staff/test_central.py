@@ -16,7 +16,7 @@ from holdfast.accounts.directories.settings import (
     RoleRule,
     Server,
 )
-from holdfast.accounts.errors import DirectoryChildError
+from holdfast.accounts.errors import DirectoryChildError, ThrottledError
 from holdfast.hub.errors import NoAccessError
 from holdfast.hub.staff import brake, central, entrance, services
 from holdfast.hub.staff.models import Account, Brake, Entry, Login
@@ -240,3 +240,25 @@ def test_the_page_tests_a_server_in_words(
     assert "chip bad" in away
     assert staff_client.get("/central-login/other/").status_code == 404
     assert Entry.objects.filter(what="central_login.tested").count() == 3
+
+
+def test_testing_a_server_is_no_place_for_guessing(
+    slapd: Slapd, configure: Configure, staff_client: Client
+) -> None:
+    configure(slapd.settings())
+    brake.forget()
+    answers = [
+        staff_client.post("/central-login/directory/", {"name": name, "password": "guess"})
+        for name in ("ada", "ADA", "ada", "Ada")
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    with pytest.raises(ThrottledError):
+        entrance.enter(entrance.Attempt.of(name="ada", password="x", address="127.0.0.1"))
+
+
+def test_who_has_no_role_cannot_fill_the_trail(slapd: Slapd, configure: Configure) -> None:
+    configure(slapd.settings(), roles=(RoleRule(role="staff", group=group_dn("admins")),))
+    for _try in range(3):
+        with pytest.raises(NoAccessError):
+            enter("ada", PASSWORDS["ada"])
+    assert Entry.objects.count() == 1

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from django.conf import settings
 from django.test import Client
 
+from holdfast.accounts.hashing.slots import Slots
 from holdfast.hub.config import OpenIdConfig
 from holdfast.hub.errors import NoAccessError
 from holdfast.hub.staff import openid
@@ -275,3 +276,28 @@ def test_an_account_that_was_switched_off_stays_out(provider: Provider) -> None:
     account.save()
     with pytest.raises(NoAccessError):
         openid.account_of("corp", claims)
+
+
+def test_a_provider_that_stands_still_takes_few_threads_of_the_hub(
+    client: Client, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers may begin as many logins as they like; the pages must go on for everybody else."""
+    provider.raw["/.well-known/openid-configuration"] = b"..."
+    places = Slots(1, wait_s=0.01, most_waiting=0)
+    monkeypatch.setattr(openid, "_asked", places)
+    token = token_in(client.get("/login/").content.decode())
+    with places.taken():
+        answer = client.post("/login/with/corp/", {"csrfmiddlewaretoken": token})
+    assert answer.status_code == 502
+    assert "too many are on their way" in answer.content.decode()
+    assert (
+        "cannot be reached"
+        in client.post("/login/with/corp/", {"csrfmiddlewaretoken": token}).content.decode()
+    ), "and the place is free again"
+
+
+def test_who_has_no_role_cannot_fill_the_trail(client: Client, provider: Provider) -> None:
+    provider.claims["groups"] = []
+    for _try in range(3):
+        assert come_back(client, depart(client, provider)).status_code == 403
+    assert Entry.objects.count() == 1

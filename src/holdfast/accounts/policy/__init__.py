@@ -19,6 +19,7 @@ from holdfast.accounts.policy.rules import (
     SHORTEST,
     SHORTEST_WITH_SECOND,
     must_be_usable,
+    must_not_be_known,
 )
 from holdfast.accounts.policy.suggestion import FEWEST_WORDS, entropy_bits, suggest
 
@@ -33,6 +34,7 @@ __all__ = [
     "PasswordRefusedError",
     "entropy_bits",
     "must_be_usable",
+    "must_not_be_known",
     "normalised",
     "suggest",
     "suggest_for",

@@ -76,6 +76,27 @@ def must_be_usable(
     return form
 
 
+def must_not_be_known(password: str, context: Context, lists: Lists) -> None:
+    """Check only whether everybody could guess a password; it may be as short as it likes.
+
+    For one that an older product kept, before the first who types it is let in.
+
+    Args:
+        password: As typed.
+        context: What is known about person and device.
+        lists: Block lists.
+
+    Raises:
+        PasswordRefusedError: It is known, or made of what is known.
+        BlockListError: A list is damaged, so nothing can be judged now.
+    """
+    lists.must_be_unchanged()
+    try:
+        _must_not_be_known(folded(normalised(password[:LONGEST])), context, lists)
+    finally:
+        lists.let_go()
+
+
 def _of_fitting_length(password: str, shortest: int) -> str:
     # Before anything else: what follows takes time and memory for every character.
     if len(password) > LONGEST:

@@ -13,26 +13,26 @@ from threading import RLock
 from typing import Any
 
 from holdfast.accounts import cookies
-from holdfast.accounts.errors import DirectoryChildError
 from holdfast.accounts.logins import Entry
 from holdfast.accounts.throttle import Who, source_of
 from holdfast.core.errors import HoldfastError, NoSpaceError
 from holdfast.device.auth import store
 from holdfast.device.auth.book import Book
-from holdfast.device.auth.central import LOCAL, Central, Settings
+from holdfast.device.auth.central import LOCAL, Central
 from holdfast.device.auth.counters import Counters
 from holdfast.device.auth.entrance import Asks, Entrance, Facts, Hall
 from holdfast.device.auth.errors import (
-    CentralFileError,
     CentralUnavailableError,
     ClaimedError,
     LoginError,
     PendingError,
     SecondError,
     SetupCodeError,
+    TooKnownError,
     UnclaimedError,
 )
 from holdfast.device.auth.names import folded, name_of, typed_form
+from holdfast.device.auth.outside import Outside, Typed
 from holdfast.device.auth.store import OWNER, Account, Kept, Known
 from holdfast.device.auth.turns import Turns
 
@@ -69,14 +69,19 @@ class Accounts:
         self.turns = Turns()
         self.book = Book(folder)
         self.central = Central(folder / "central.json", monotonic=monotonic)
-        self._central_turns = Turns()
+        self.outside = Outside(self)
         self._path = folder / "accounts.json"
         self._setup_hash = setup_hash
-        self.kept = store.read(self._path)
-        self.counters = Counters(folder / "throttle.json", monotonic=monotonic)
-        if self.kept.old_failures:
-            self.counters.take_over(dict(self.kept.old_failures))
-            self.counters.write()
+        self.kept = store.read_all(self._path)
+        is_first = self.kept.old_failures is not None
+        self.counters = Counters(
+            folder / "throttle.json",
+            monotonic=monotonic,
+            expected=self.claimed and not is_first,
+        )
+        if is_first:
+            self.counters.take_over(dict(self.kept.old_failures or {}))
+            self.counters.write()  # before the accounts, which from then on expect them
             self._migrate()
         self._hall = Hall(monotonic=monotonic)
 
@@ -97,7 +102,23 @@ class Accounts:
         """Have the worker do something; the device's keys may be made as long as none is used."""
         hashes = [one.hash for one in self.kept.accounts.values()]
         first = not any(one.startswith(_OWN_HASH) for one in hashes)
-        return self.work.ask(do, now=self.now(), first=first, words=self.facts.words, **facts)
+        about = self.facts
+        return self.work.ask(
+            do,
+            now=self.now(),
+            first=first,
+            words=about.words,
+            blocklists=about.blocklists,
+            blocklist_keys=about.blocklist_keys,
+            **facts,
+        )
+
+    def burnt_code(self) -> str:
+        """Give the hash of the set-up code, which nobody may have as password; empty if lost."""
+        try:
+            return self._setup_hash()
+        except HoldfastError:
+            return ""
 
     def claim(self, *, code: str, name: str, password: str, source: str = "") -> Entrance:
         """Make the owner's account in exchange for the set-up code, once.
@@ -132,14 +153,16 @@ class Accounts:
                 name=account_name, role=OWNER, hash=answer["hash"], epoch=1, sources=(where,)
             )
             known = Known(name=account_name, until=self.now() + cookies.LIFE)
+            self.counters.codes.succeeded(where)
+            # First, since where there are accounts, counts that are missing are lost ones.
+            self.counters.write()
             # Not on disk is not claimed: the owner sees the failure and tries again.
             self.change(
                 Kept(accounts={account_name: account}, epoch=1).with_known(
                     cookie_id, known, most_of_a_name=cookies.MOST_OF_A_NAME
                 )
             )
-            self.counters.codes.succeeded(where)
-            self.counters.write()
+            store.note_claimed(self._path)
         self.note(account_name, source, "in")
         return Entrance(name=account_name, role=OWNER, epoch=account.epoch, cookie=answer["cookie"])
 
@@ -155,14 +178,15 @@ class Accounts:
         who = self.who_tries(name, source, cookie)
         entrance, who = self.recognised(who, typed_form(name), password, source, cookie)
         if entrance.method != LOCAL:
-            return self._finished(entrance, who, source)
+            entered = self._finished(entrance, who, source)
+            return entered._replace(task=self.outside.came(entered, source))
         account = self.kept.accounts.get(entrance.name)
         if account is None:  # removed in this very moment
             raise LoginError
         if not account.sealed:
             return self._finished(entrance, who, source)
         self.note(account.name, source, "second-wanted")
-        return Entrance(pending=self._hall.enter(who, source))
+        return Entrance(pending=self._hall.enter(who, source, epoch=account.epoch))
 
     def second(self, *, pending: str, code: str) -> Entrance:
         """Finish a login with a code.
@@ -174,10 +198,10 @@ class Accounts:
         """
         waiting = self._hall.take(pending)
         who = waiting.who
-        cookie = self.check_second(who, code, waiting.source)
+        cookie = self.check_second(who, code, waiting.source, epoch=waiting.epoch)
         self._hall.leave(pending)
         account = self.kept.accounts.get(who.name)
-        if account is None:
+        if account is None or account.epoch != waiting.epoch:
             raise PendingError
         entrance = Entrance(
             name=account.name, role=account.role, epoch=account.epoch, cookie=cookie
@@ -225,7 +249,7 @@ class Accounts:
         the settings of central login.
         """
         if method != LOCAL:
-            return "", self.settings_or_local().epoch
+            return "", self.central.settings_or_local().epoch
         account = self.kept.accounts.get(folded(name))
         return (account.role, account.epoch) if account is not None else None
 
@@ -261,13 +285,15 @@ class Accounts:
             LoginError: Name and password do not belong together; it is counted and noted.
             CentralUnavailableError: No server that knows the account answers.
         """
-        settings = self.settings_or_local()
+        settings = self.central.settings_or_local()
         segments = settings.segments
         if who.name in settings.local_names or not settings.asks_servers:
             segments = ((LOCAL,),)
         for segment in segments:
             if segment != (LOCAL,):
-                found = self._asked(who, typed, password, source, cookie, groups=segment)
+                found = self.outside.asked(
+                    who, Typed(typed, password, source, cookie), settings, segment
+                )
             else:
                 is_last = segment == segments[-1]
                 found = self.locally(who, password, source, cookie, decides=is_last)
@@ -289,7 +315,7 @@ class Accounts:
         """
         with self.turns.taken(first=bool(who.known)):
             self.counters.passwords.must_wait(who, now_s=self.monotonic())
-            account = self.kept.accounts.get(who.name)
+            account = self._heard(who.name)
             cookie_id = "" if who.known else cookies.fresh_id()
             answer = self.ask(
                 "login",
@@ -301,12 +327,16 @@ class Accounts:
                 cookie_id=cookie_id,
                 has_second=account is not None and bool(account.sealed),
             )
-            who = self._doubted(who, genuine=answer["genuine"])
+            who = self.doubted(who, genuine=answer["genuine"])
             if account is None and not decides:
                 return None
             if account is None or not answer["matches"]:
-                self._failed(who, source, "wrong")
+                self.refused(who, source, "wrong")
                 raise LoginError
+            if answer.get("too_known"):
+                # Taken over, and never checked: the first who knows it need not be its owner.
+                self.refused(who, source, "too-known")
+                raise TooKnownError
             if "hash" in answer:
                 self.change_quietly(account.name, hash=answer["hash"])
         entrance = Entrance(
@@ -317,7 +347,19 @@ class Accounts:
         )
         return entrance, who
 
-    def check_second(self, who: Who, code: str, source: str) -> str:
+    def _heard(self, name: str) -> Account | None:
+        """Find an account that may log in; owners only, while it cannot be read who else may."""
+        account = self.kept.accounts.get(name)
+        if account is None or account.role == OWNER:
+            return account
+        return None if self.central.settings_or_local().is_damaged else account
+
+    def decides_locally(self, name: str) -> bool:
+        """Whether what this device keeps may let somebody with this name in."""
+        settings = self.central.settings_or_local()
+        return name in settings.local_names or (LOCAL,) in settings.segments
+
+    def check_second(self, who: Who, code: str, source: str, *, epoch: int | None = None) -> str:
         """Check a code of the app, or a recovery code; gives a device cookie for later.
 
         Raises:
@@ -329,6 +371,8 @@ class Accounts:
             account = self.kept.accounts.get(who.name)
             if account is None or not account.sealed:
                 raise PendingError
+            if epoch is not None and account.epoch != epoch:
+                raise PendingError  # its password was changed meanwhile
             answer = self.ask(
                 "second",
                 name=account.name,
@@ -344,7 +388,7 @@ class Accounts:
             elif "struck" in answer:
                 self._strike(account, answer["struck"])
             else:
-                self._failed(who, source, "wrong-second")
+                self.refused(who, source, "wrong-second")
                 raise SecondError
         return str(answer["cookie"])
 
@@ -372,7 +416,7 @@ class Accounts:
         self, name: str, source: str, result: str, *, method: str = LOCAL, is_new: bool = False
     ) -> None:
         """Write a line of the log of logins; what is no account's name is not kept."""
-        settings = self.settings_or_local()
+        settings = self.central.settings_or_local()
         is_known = name in self.kept.accounts or result == "in"
         entry = Entry(
             at=self.now(),
@@ -385,61 +429,7 @@ class Accounts:
         )
         self.book.note(entry)
 
-    def settings_or_local(self) -> Settings:
-        """Give the settings of central login; local accounts alone where they are damaged."""
-        try:
-            return self.central.settings
-        except CentralFileError:
-            return Settings(plain={})
-
-    def _asked(
-        self, who: Who, typed: str, password: str, source: str, cookie: str,
-        *, groups: tuple[str, ...],
-    ) -> tuple[Entrance, Who] | None:  # fmt: skip
-        """Ask servers; None if none of them could be relied on."""
-        settings = self.settings_or_local()
-        if not (typed and password):  # an empty password would be an anonymous bind
-            self._failed(who, source, "wrong")
-            raise LoginError
-        with self._central_turns.taken(first=bool(who.known)):
-            self.counters.passwords.must_wait(who, now_s=self.monotonic())
-            cookie_id = "" if who.known else cookies.fresh_id()
-            with self.turns.taken(first=bool(who.known)):
-                opened = self.ask(
-                    "unseal",
-                    sealed=dict(settings.sealed),
-                    name=who.name,
-                    cookie=cookie if who.known else "",
-                    cookie_id=cookie_id,
-                )
-            who = self._doubted(who, genuine=opened["genuine"])
-            try:
-                told = self.central.ask(
-                    opened["secrets"],
-                    name=typed,
-                    password=password,
-                    source=source,
-                    groups=groups,
-                    budget_s=float(settings.budget_s),
-                )
-            except DirectoryChildError:
-                return None
-            if told.kind == "unavailable":
-                return None
-            if told.kind != "accepted" or told.role not in self.facts.roles:
-                is_wrong = told.kind == "rejected"
-                self._failed(who, source, "wrong" if is_wrong else "no-role", method=told.group)
-                raise LoginError
-        entrance = Entrance(
-            name=typed_form(told.name) or typed,
-            role=told.role,
-            method=told.group,
-            epoch=settings.epoch,
-            cookie=opened["cookie"] if cookie_id else "",
-        )
-        return entrance, who
-
-    def _doubted(self, who: Who, *, genuine: bool) -> Who:
+    def doubted(self, who: Who, *, genuine: bool) -> Who:
         """Treat a browser whose cookie was forged as a stranger.
 
         Raises:
@@ -457,7 +447,8 @@ class Accounts:
             self.counters.passwords.failed(who, now_s=self.monotonic())
             self.counters.write()
 
-    def _failed(self, who: Who, source: str, result: str, *, method: str = LOCAL) -> None:
+    def refused(self, who: Who, source: str, result: str, *, method: str = LOCAL) -> None:
+        """Count and note a failure."""
         self.failed(who)
         self.note(who.name, source, result, method=method)
 

@@ -31,6 +31,7 @@ class Book:
         self._folder = folder
         self._repeats = Repeats()
         self._lock = Lock()
+        self._begun: set[Path] = set()
 
     def note(self, entry: Entry) -> None:
         """Note a login or a failure; on a full disk it is only not noted."""
@@ -43,6 +44,9 @@ class Book:
                 if path.exists() and path.stat().st_size > MOST_BYTES:
                     path.replace(path.with_suffix(".1.jsonl"))
                 with os.fdopen(os.open(path, _APPEND, 0o600), "ab") as file:
+                    if path not in self._begun and file.tell():
+                        file.write(b"\n")  # the power may have cut the last line short
+                    self._begun.add(path)
                     file.write(line_of(worth))
 
     def page(self, kind: str, number: int) -> tuple[list[Entry], int]:

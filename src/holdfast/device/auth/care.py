@@ -1,8 +1,9 @@
 """Looking after accounts: passwords, second factors, further accounts, proofs, central login."""
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.accounts import cookies
 from holdfast.accounts.throttle import Who
@@ -11,6 +12,7 @@ from holdfast.device.auth.entrance import Entrance
 from holdfast.device.auth.errors import (
     AccountTakenError,
     CentralError,
+    CodeWantedError,
     LastOwnerError,
     NoAccountError,
     NoProofError,
@@ -18,6 +20,7 @@ from holdfast.device.auth.errors import (
     PendingError,
     RoleError,
     SecondError,
+    SecondSetError,
 )
 from holdfast.device.auth.names import folded, name_of, shown, typed_form
 from holdfast.device.auth.store import MOST_ACCOUNTS, OWNER, WRAPPED, Account, Kept, Known
@@ -28,7 +31,16 @@ from holdfast.hardening.verbs import AGENT_VERBS, AUTH_VERBS, BROKER, GUI
 ACCOUNTS_A_PAGE = 8
 _BEGUN_S = 900.0
 _MOST_BEGUN = 8
-_LONGEST_TOLD = 260
+_SEED, _SECRET = "totp ", "central "
+_KEY_ID = re.compile(r"[$,]k=([0-9a-f]{8})[,$]")
+
+
+class _Begun(NamedTuple):
+    """A second factor that is being set up."""
+
+    sealed: str
+    until_s: float
+    epoch: int
 
 
 class Care:
@@ -42,19 +54,25 @@ class Care:
     def __init__(self, accounts: Accounts, *, proof_key: bytes = b"") -> None:
         self._accounts = accounts
         self._key = proof_key
-        self._begun: dict[str, tuple[str, float]] = {}
+        self._begun: dict[str, _Begun] = {}
 
-    def password(self, *, name: str, old: str, new: str, source: str, cookie: str) -> Entrance:
+    def password(
+        self, *, name: str, old: str, new: str, source: str, cookie: str, code: str = ""
+    ) -> Entrance:
         """Change one's own password; sessions and known browsers of the account are over.
 
         Raises:
-            HoldfastError: The old one is wrong, or the new one may not be used.
+            HoldfastError: The old one or a code is wrong, or the new one may not be used.
         """
         accounts = self._accounts
-        account, _ = self._confirmed(name, old, source, cookie)
+        account = self._confirmed_by_both(name, old, code, source, cookie)
         with accounts.turns.taken(first=True):
             answer = accounts.ask(
-                "password", name=account.name, new=new, has_second=bool(account.sealed)
+                "password",
+                name=account.name,
+                new=new,
+                has_second=bool(account.sealed),
+                setup_hash=accounts.burnt_code(),
             )
             cookie_id = cookies.fresh_id()
             made = accounts.ask("cookie", name=account.name, cookie_id=cookie_id)
@@ -75,10 +93,12 @@ class Care:
         """Make a seed; gives the address that an app reads from a QR code.
 
         Raises:
-            HoldfastError: The password is wrong.
+            HoldfastError: The password is wrong, or there is an app already.
         """
         accounts = self._accounts
         account, _ = self._confirmed(name, password, source, cookie)
+        if account.sealed:
+            raise SecondSetError
         words = accounts.facts.words
         issuer = " ".join(filter(None, (words.get("vendor"), words.get("model")))) or "Device"
         with accounts.turns.taken(first=True):
@@ -86,7 +106,9 @@ class Care:
         self._begun.pop(account.name, None)
         while len(self._begun) >= _MOST_BEGUN:
             del self._begun[next(iter(self._begun))]
-        self._begun[account.name] = answer["sealed"], accounts.monotonic() + _BEGUN_S
+        self._begun[account.name] = _Begun(
+            sealed=answer["sealed"], until_s=accounts.monotonic() + _BEGUN_S, epoch=account.epoch
+        )
         return str(answer["address"])
 
     def totp_confirm(self, *, name: str, code: str) -> list[str]:
@@ -97,14 +119,20 @@ class Care:
 
         Raises:
             PendingError: Nothing was begun, or too long ago.
+            SecondSetError: Codes of an app are asked for already.
             SecondError: The code is wrong.
         """
         accounts, account_name = self._accounts, folded(name)
         with accounts.turns.taken(first=True):
-            sealed, until_s = self._begun.get(account_name, ("", 0.0))
+            begun = self._begun.get(account_name)
             account = accounts.kept.accounts.get(account_name)
-            if account is None or not sealed or accounts.monotonic() >= until_s:
+            if account is None or begun is None or accounts.monotonic() >= begun.until_s:
                 raise PendingError
+            if account.epoch != begun.epoch:
+                raise PendingError  # another password since, or another account
+            if account.sealed:
+                raise SecondSetError
+            sealed = begun.sealed
             answer = accounts.ask(
                 "second", name=account_name, code=code, sealed=sealed, last_step=0, recovery=()
             )
@@ -130,14 +158,16 @@ class Care:
             accounts.ask("check", name=account.name, password=password)
             self._change(account, sealed="", last_step=0)
 
-    def recovery(self, *, name: str, password: str, source: str, cookie: str) -> list[str]:
+    def recovery(
+        self, *, name: str, password: str, source: str, cookie: str, code: str = ""
+    ) -> list[str]:
         """Make ten new recovery codes; the old ones are worth nothing then.
 
         Raises:
-            HoldfastError: The password is wrong.
+            HoldfastError: The password or a code is wrong.
         """
         accounts = self._accounts
-        account, _ = self._confirmed(name, password, source, cookie)
+        account = self._confirmed_by_both(name, password, code, source, cookie)
         with accounts.turns.taken(first=True):
             made = accounts.ask("recovery", name=account.name)
             self._change(account, recovery=tuple(made["hashes"]))
@@ -168,7 +198,7 @@ class Care:
         parsed = _call_of_gui(verb, args)
         who = accounts.who_tries(name, source, cookie)
         account = accounts.kept.accounts.get(who.name)
-        if account is not None and account.sealed:
+        if account is not None and account.sealed and accounts.decides_locally(who.name):
             accounts.check_second(who, secret, source)
             role, by = account.role, account.name
         else:
@@ -211,7 +241,9 @@ class Care:
         account_name = self._new_name(name, role)
         with accounts.turns.taken(first=True):
             self._must_be_free(account_name)
-            answer = accounts.ask("password", name=account_name, new=password)
+            answer = accounts.ask(
+                "password", name=account_name, new=password, setup_hash=accounts.burnt_code()
+            )
             return self._added(account_name, role, answer["hash"])
 
     def take_over(self, *, name: str, role: str, old_hash: str, days: int) -> Account:
@@ -240,7 +272,7 @@ class Care:
             if account_name not in kept.accounts:
                 raise NoAccountError
             left = kept.without_account(account_name)._replace(epoch=kept.epoch + 1)
-            self._must_have_owner(left, accounts.settings_or_local().local_names)
+            self._must_have_owner(left, accounts.central.settings_or_local().local_names)
             accounts.change(left)
 
     def forget_browsers(self, *, name: str) -> None:
@@ -257,28 +289,52 @@ class Care:
         """
         accounts = self._accounts
         content = accounts.central.staged()
-        with accounts.turns.taken(first=True):
+        with accounts.turns.taken(first=True):  # until it is in force: nothing comes in between
+            before = accounts.central.settings_or_local()
             judged = accounts.ask(
                 "seal",
                 content=content,
                 sha256=sha256,
                 roles=accounts.facts.roles,
                 methods=accounts.facts.methods,
+                before=dict(before.plain),
+                sealed=sorted(before.sealed),
             )
-        kept_settings = judged["settings"]
-        with accounts.lock:
-            if any(segment != ["local"] for segment in kept_settings["segments"]):
-                names = tuple(kept_settings["local_names"])
-                owners = {one.name for one in accounts.kept.accounts.values() if one.role == OWNER}
-                if not owners & set(names):
-                    error = CentralError("No owner could log in if the servers said no to all.")
-                    error.hint = (
-                        f"Name an owner's account in local_names: {min(owners, default='')}"
-                    )
-                    raise error
-            epoch = accounts.kept.epoch + 1
-            accounts.change(accounts.kept._replace(epoch=epoch))
-            accounts.central.write(judged, epoch=epoch)
+            with accounts.lock:
+                self._must_leave_a_way_in(judged["settings"])
+                epoch = accounts.kept.epoch + 1
+                accounts.change(accounts.kept._replace(epoch=epoch))
+                accounts.central.write(judged, epoch=epoch)
+
+    def rotate_key(self) -> dict[str, Any]:
+        """Make a new device key, and seal seeds and secrets anew with it.
+
+        A cut in it loses nothing: the keys before stay until nothing names them any more.
+
+        Raises:
+            HoldfastError: A key or a secret cannot be read, or the disk is full.
+        """
+        accounts = self._accounts
+        with accounts.turns.taken(first=True):
+            known, secrets = accounts.kept.accounts, accounts.central.settings.sealed
+            seeds = {f"{_SEED}{one.name}": one.sealed for one in known.values() if one.sealed}
+            answer = accounts.ask(
+                "rotate",
+                sealed={**seeds, **{f"{_SECRET}{name}": text for name, text in secrets.items()}},
+                key_ids=[each for one in known.values() for each in _KEY_ID.findall(one.hash)],
+                keeps_all=any(one.recovery for one in known.values()),
+            )
+            anew = answer["sealed"]
+            with accounts.lock:
+                kept = accounts.kept
+                for one in known.values():
+                    if one.sealed:
+                        kept = kept.with_account(
+                            kept.accounts[one.name]._replace(sealed=anew[f"{_SEED}{one.name}"])
+                        )
+                accounts.change(kept)
+            accounts.central.reseal({name: anew[f"{_SECRET}{name}"] for name in secrets})
+        return {"id": answer["id"], "keys": answer["count"]}
 
     def test_central(self, *, server: str, name: str, password: str) -> dict[str, Any]:
         """Try one server step by step; a wrong login counts like any other.
@@ -288,23 +344,7 @@ class Care:
         """
         accounts = self._accounts
         who = accounts.who_tries(name, "", "") if name else None
-        if server not in {
-            one.get("name") for one in accounts.central.settings.plain.get("servers", ())
-        }:
-            raise CentralError("There is no server with this name in the settings.")
-        with accounts.turns.taken(first=True):
-            opened = accounts.ask("unseal", sealed=dict(accounts.central.settings.sealed))
-        tested = accounts.central.try_out(
-            opened["secrets"], server=server, name=typed_form(name), password=password
-        )
-        wrong = any(step == "password" and ok is False for step, ok, _told in tested.steps)
-        if who is not None and wrong:
-            accounts.failed(who)
-        steps = [
-            {"name": step, "ok": ok, "told": told[:_LONGEST_TOLD]}
-            for step, ok, told in tested.steps
-        ]
-        return {"steps": steps, "role": tested.role}
+        return accounts.outside.tried(who, server=server, name=name, password=password)
 
     def _confirmed(self, name: str, password: str, source: str, cookie: str) -> tuple[Account, Who]:
         """Check the password of an account that is kept here.
@@ -319,6 +359,24 @@ class Care:
         if found is None or account is None:
             raise NoAccountError
         return account, found[1]
+
+    def _confirmed_by_both(
+        self, name: str, password: str, code: str, source: str, cookie: str
+    ) -> Account:
+        """Check the password, and a code where there is a second factor.
+
+        A gui that was taken over could have kept the password; with it alone it must neither make
+        itself codes nor shut the owner out.
+
+        Raises:
+            HoldfastError: One of them is wrong or missing, or comes too early.
+        """
+        account, who = self._confirmed(name, password, source, cookie)
+        if account.sealed:
+            if not code:
+                raise CodeWantedError
+            self._accounts.check_second(who, code, source, epoch=account.epoch)
+        return account
 
     def _change(self, account: Account, **changes: object) -> None:
         """Change fields of an account as it is now.
@@ -372,11 +430,22 @@ class Care:
         return account
 
     def _must_have_owner(self, left: Kept, local_names: tuple[str, ...]) -> None:
-        owners = {one.name for one in left.accounts.values() if one.role == OWNER}
+        owners = left.lasting_owners
         if not owners:
             raise LastOwnerError
-        if self._accounts.settings_or_local().asks_servers and not owners & set(local_names):
+        if self._accounts.central.settings_or_local().asks_servers and not owners & set(
+            local_names
+        ):
             raise LastOwnerError
+
+    def _must_leave_a_way_in(self, settings: Mapping[str, Any]) -> None:
+        if all(segment == ["local"] for segment in settings["segments"]):
+            return
+        owners = self._accounts.kept.lasting_owners
+        if not owners & set(settings["local_names"]):
+            error = CentralError("No owner could log in if the servers said no to all.")
+            error.hint = f"Name an owner's account in local_names: {min(owners, default='')}"
+            raise error
 
 
 def _call_of_gui(verb: str, args: str) -> Mapping[str, Any]:

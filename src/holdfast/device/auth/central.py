@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class Settings(NamedTuple):
         budget_s: Seconds for one login altogether.
         sealed: Sealed secrets by name.
         epoch: Changes whenever they are written; sessions of an older one are over.
+        is_damaged: Whether they stand in for settings that cannot be read.
     """
 
     plain: Mapping[str, Any]
@@ -41,6 +43,7 @@ class Settings(NamedTuple):
     budget_s: int = 10
     sealed: Mapping[str, str] = MappingProxyType({})
     epoch: int = 0
+    is_damaged: bool = False
 
     @property
     def asks_servers(self) -> bool:
@@ -62,6 +65,8 @@ class Central:
         self._staged: dict[int, str] = {}
         self._staged_at = 0.0
         self._dead: dict[str, float] = {}
+        # Parts are staged by one thread and put into force by another.
+        self._lock = Lock()
         self._read: Settings | None = None
 
     @property
@@ -71,9 +76,17 @@ class Central:
         Raises:
             CentralFileError: They are damaged. Only local accounts are heard then.
         """
-        if self._read is None:
-            self._read = _read(self._path)
-        return self._read
+        with self._lock:
+            if self._read is None:
+                self._read = _read(self._path)
+            return self._read
+
+    def settings_or_local(self) -> Settings:
+        """Give them; local accounts alone where they are damaged."""
+        try:
+            return self.settings
+        except CentralFileError:
+            return Settings(plain={}, is_damaged=True)
 
     def part(self, number: int) -> tuple[str, int]:
         """Give one part of the settings as JSON, and how many there are; no secret is in them."""
@@ -91,13 +104,14 @@ class Central:
             CentralError: They do not come in their order.
         """
         now_s = self._monotonic()
-        if part == 0 or now_s - self._staged_at > _STAGED_S:
-            self._staged.clear()
-        if part >= parts or part != len(self._staged):
-            self._staged.clear()
-            raise CentralError("The parts of the settings must come in their order.")
-        self._staged[part] = text
-        self._staged_at = now_s
+        with self._lock:
+            if part == 0 or now_s - self._staged_at > _STAGED_S:
+                self._staged.clear()
+            if part >= parts or part != len(self._staged):
+                self._staged.clear()
+                raise CentralError("The parts of the settings must come in their order.")
+            self._staged[part] = text
+            self._staged_at = now_s
 
     def staged(self) -> str:
         """Give what was staged, once.
@@ -105,8 +119,9 @@ class Central:
         Raises:
             CentralError: It is nothing, or no text.
         """
-        text = "".join(self._staged.values())
-        self._staged.clear()
+        with self._lock:
+            text = "".join(self._staged.values())
+            self._staged.clear()
         try:
             return base64.b64decode(text, validate=True).decode()
         except (binascii.Error, ValueError) as error:
@@ -129,50 +144,79 @@ class Central:
             if name in kept["secret_names"] and name not in judged["dropped"]
         }
         content = {"schema": 1, "epoch": epoch, "sealed": sealed, **kept}
-        write_whole(self._path, json.dumps(content).encode(), mode=_FILE_MODE)
-        self._read = None
-        self._dead.clear()
+        with self._lock:
+            write_whole(self._path, json.dumps(content).encode(), mode=_FILE_MODE)
+            self._read = None
+            self._dead = {}
+
+    def reseal(self, sealed: Mapping[str, str]) -> None:
+        """Keep the same secrets, sealed anew; names that are not known any more are left out.
+
+        Raises:
+            NoSpaceError: The disk is full; the old ones stay in force.
+            CentralFileError: The settings are damaged.
+        """
+        if _known(self.settings.sealed, sealed) == {}:
+            return
+        with self._lock:
+            found = json.loads(self._path.read_bytes())
+            found["sealed"] = {**found["sealed"], **_known(found["sealed"], sealed)}
+            write_whole(self._path, json.dumps(found).encode(), mode=_FILE_MODE)
+            self._read = None
 
     def ask(
-        self, secrets: Mapping[str, str], *, name: str, password: str, source: str,
-        groups: tuple[str, ...], budget_s: float,
+        self, settings: Settings, secrets: Mapping[str, str],
+        *, name: str, password: str, source: str, groups: tuple[str, ...],
     ) -> Told:  # fmt: skip
         """Ask groups of servers who somebody is.
+
+        Args:
+            settings: Of which the secrets are: never those that were put into force since.
+            secrets: By name.
+            name: As typed.
+            password: As typed.
+            source: Address of the browser.
+            groups: Groups of servers, in this order.
 
         Raises:
             DirectoryChildError: There was no answer.
         """
         now_s = self._monotonic()
         told = asking.login(
-            json.dumps(self.settings.plain).encode(),
+            json.dumps(settings.plain).encode(),
             secrets,
             name=name,
             password=password,
             source=source,
             groups=groups,
             dead={one: until - now_s for one, until in self._dead.items() if until > now_s},
-            budget_s=budget_s,
+            budget_s=float(settings.budget_s),
         )
         now_s = self._monotonic()
         self._dead = {one: now_s + left_s for one, left_s in told.dead.items()}
         return told
 
     def try_out(
-        self, secrets: Mapping[str, str], *, server: str, name: str, password: str
-    ) -> asking.Tested:
-        """Try one server step by step.
+        self, settings: Settings, secrets: Mapping[str, str],
+        *, server: str, name: str, password: str,
+    ) -> asking.Tested:  # fmt: skip
+        """Try one server step by step, with settings and secrets of the same time.
 
         Raises:
             DirectoryChildError: There was no answer.
         """
         return asking.try_out(
-            json.dumps(self.settings.plain).encode(),
+            json.dumps(settings.plain).encode(),
             secrets,
             server=server,
             name=name,
             password=password,
-            budget_s=float(self.settings.budget_s),
+            budget_s=float(settings.budget_s),
         )
+
+
+def _known(before: Mapping[str, str], sealed: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in sealed.items() if name in before}
 
 
 def _read(path: Path) -> Settings:
@@ -183,7 +227,7 @@ def _read(path: Path) -> Settings:
         return Settings(plain={})
     except OSError as error:
         raise CentralFileError(_DAMAGED) from error
-    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         found = json.loads(text)
         if found["schema"] == 1:
             return Settings(

@@ -1,13 +1,13 @@
 """Judges new settings of central login; only the short-lived worker imports it.
 
 What is uploaded is one JSON object: {"settings": {...}, "secrets": {"NAME": "..." or null}}. A
-secret that is not named stays as it is; null drops it.
+secret that is not named stays as it is, for the place that it was typed for; null drops it.
 """
 
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from holdfast.accounts.directories import chain
@@ -19,7 +19,13 @@ _MOST_SECRETS = 32
 
 
 def judged(
-    content: str, sha256: str, roles: Sequence[str], protocols: Sequence[str]
+    content: str,
+    sha256: str,
+    roles: Sequence[str],
+    protocols: Sequence[str],
+    *,
+    before: Mapping[str, Any],
+    sealed: Sequence[str],
 ) -> tuple[dict[str, Any], dict[str, str | None]]:
     """Judge what was uploaded.
 
@@ -28,6 +34,8 @@ def judged(
         sha256: Digest that the owner's proof names.
         roles: Of the product profile.
         protocols: Methods that the product profile allows.
+        before: Settings in force until now.
+        sealed: Names of the secrets that are kept for them.
 
     Returns:
         What auth keeps (the settings, and what it has to know of them without reading them), and
@@ -54,14 +62,55 @@ def judged(
         if server.protocol not in protocols:
             raise CentralSettingsError(f"this product does not use {server.protocol}")
     methods = settings.methods_of(SERVICE)
+    names = _secret_names(settings)
+    judged_secrets = _secrets(plain.get("secrets", {}), names)
+    staying = set(sealed) - set(judged_secrets)
+    _must_stay_where_they_were(settings, staying, before)
     kept = {
         "settings": json.loads(central.to_json(settings)),
         "segments": [list(one) for one in chain.segments(methods)],
         "local_names": [name.casefold() for name in methods.local_names],
         "budget_s": settings.budget_s,
-        "secret_names": _secret_names(settings),
+        "secret_names": names,
     }
-    return kept, _secrets(plain.get("secrets", {}), kept["secret_names"])
+    return kept, judged_secrets
+
+
+def _must_stay_where_they_were(
+    settings: central.CentralLogin, staying: Container[str], before: Mapping[str, Any]
+) -> None:
+    """Refuse to send a secret that nobody typed now to another place than it was typed for.
+
+    Raises:
+        CentralSettingsError: A server was moved, and its secret would go along.
+    """
+    try:
+        known = {server.name: server for server in central.of_plain(dict(before)).servers}
+    except CentralSettingsError:
+        known = {}  # nobody can tell where the secrets belong
+    for index, server in enumerate(settings.servers):
+        if server.name not in staying:
+            continue
+        old = known.get(server.name)
+        new_place, old_place = _place(server), _place(old) if old is not None else {}
+        moved = next((key for key, each in new_place.items() if old_place.get(key) != each), "")
+        if moved:
+            raise CentralSettingsError(
+                f"servers[{index}].{moved}: the secret of {server.name} was typed for another "
+                "place or encryption and goes nowhere else; type it again"
+            )
+
+
+def _place(server: central.Server) -> dict[str, object]:
+    """Say where a secret goes, and what makes sure that it goes there."""
+    return {
+        "host": server.host.lower(),
+        "protocol": server.protocol,
+        "transport": server.transport,
+        "port": server.usual_port,
+        "ca": server.ca.strip(),
+        "tls_name": server.tls_name.lower(),
+    }
 
 
 def _secret_names(settings: central.CentralLogin) -> list[str]:

@@ -27,9 +27,12 @@ class Counters:
     Args:
         path: The file; 0600.
         monotonic: A clock that only runs forward.
+        expected: Whether there must be a file: then a missing one is a lost one.
     """
 
-    def __init__(self, path: Path, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, path: Path, *, monotonic: Callable[[], float], expected: bool = False
+    ) -> None:
         self._path = path
         self._monotonic = monotonic
         now_s = monotonic()
@@ -38,6 +41,8 @@ class Counters:
         self.codes = CodeThrottle()
         try:
             found = self._read()
+            if found is None and expected:
+                raise ThrottleFileError  # noqa: TRY301 - lost like a damaged one
             if found is not None:
                 self.passwords = Throttle.of_plain(found["passwords"], now_s=now_s)
                 self.codes = CodeThrottle.of_plain(found["codes"], now_s=now_s)

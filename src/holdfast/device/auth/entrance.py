@@ -33,11 +33,15 @@ class Facts(NamedTuple):
         roles: Roles that accounts may have.
         methods: Ways to find out who somebody is.
         words: Vendor, product, model and serial: bad passwords for everybody who reads them.
+        blocklists: Files of further block lists, from the operator.
+        blocklist_keys: Public keys whose lists are believed.
     """
 
     roles: tuple[str, ...] = (OWNER,)
     methods: tuple[str, ...] = (LOCAL,)
     words: Mapping[str, str] = MappingProxyType({})
+    blocklists: tuple[str, ...] = ()
+    blocklist_keys: tuple[str, ...] = ()
 
 
 class Entrance(NamedTuple):
@@ -52,6 +56,8 @@ class Entrance(NamedTuple):
         pending: Not empty: a second factor is wanted, and nothing else in here counts yet.
         renew: Whether the password comes from an older product and would be refused today: a new
             one must be chosen.
+        task: Not empty: a server keeps records, and is told of the end of this visit by
+            `account.left`.
     """
 
     name: str = ""
@@ -61,6 +67,7 @@ class Entrance(NamedTuple):
     cookie: str = ""
     pending: str = ""
     renew: bool = False
+    task: str = ""
 
 
 class Waiting(NamedTuple):
@@ -70,12 +77,14 @@ class Waiting(NamedTuple):
         who: As whom it is counted.
         source: Address of the browser.
         until_s: Moment of the clock that only runs forward at which it is over.
+        epoch: Of the account; with another one it is over as well.
         tries: Codes that were tried.
     """
 
     who: Who
     source: str
     until_s: float
+    epoch: int = 0
     tries: int = 0
 
 
@@ -91,14 +100,16 @@ class Hall:
         self._lock = Lock()
         self._waiting: dict[str, Waiting] = {}
 
-    def enter(self, who: Who, source: str) -> str:
+    def enter(self, who: Who, source: str, *, epoch: int) -> str:
         """Let somebody wait; gives the token with which he goes on."""
         token, now_s = os.urandom(_PENDING_BYTES).hex(), self._monotonic()
         with self._lock:
             self._waiting = {key: one for key, one in self._waiting.items() if now_s < one.until_s}
             while len(self._waiting) >= MOST_PENDING:
                 del self._waiting[next(iter(self._waiting))]
-            self._waiting[token] = Waiting(who=who, source=source, until_s=now_s + PENDING_S)
+            self._waiting[token] = Waiting(
+                who=who, source=source, until_s=now_s + PENDING_S, epoch=epoch
+            )
         return token
 
     def take(self, token: str) -> Waiting:

@@ -74,6 +74,38 @@ class SecondError(AccountError):
         super().__init__("This code is not right, or was used already.")
 
 
+class CodeWantedError(AccountError):
+    """The account has a second factor, and a password alone changes nothing that opens it."""
+
+    code = "account-code-wanted"
+    http_status = 422
+    hint = "Type the code that the app shows now as well, or a recovery code."
+
+    def __init__(self) -> None:
+        super().__init__("This account has a second factor: its code is needed as well.")
+
+
+class SecondSetError(AccountError):
+    """There is an app already, and none is put in its place without a code of it."""
+
+    code = "account-second-set"
+    http_status = 409
+    hint = "Take the present app away first; a code of it or a recovery code is needed for that."
+
+    def __init__(self) -> None:
+        super().__init__("Codes of an app are asked for already.")
+
+
+class TooKnownError(AccountError):
+    """A password of an older product is right, but it is one that everybody tries first."""
+
+    code = "account-too-known"
+    hint = "Have an owner of the device remove the account, and add it anew with a new password."
+
+    def __init__(self) -> None:
+        super().__init__("This password is too well known to be let in with.")
+
+
 class PendingError(AccountError):
     """There is no login that waits for a second factor."""
 

@@ -1,11 +1,13 @@
 """The verbs of auth: who owns this device, who is this, and what was confirmed."""
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
+from holdfast.accounts.hashing.costs import Cost
 from holdfast.core.errors import HoldfastError
 from holdfast.device.auth.accounts import Accounts
 from holdfast.device.auth.care import Care
@@ -52,11 +54,17 @@ class Auth:
                     setup_hash=lambda: read_hash(config.setup_code_file),
                     work=Worker(self._folder),
                     facts=Facts(
-                        roles=config.roles, methods=config.methods, words=dict(config.words)
+                        roles=config.roles,
+                        methods=config.methods,
+                        words=dict(config.words),
+                        blocklists=tuple(str(path) for path in config.blocklists),
+                        blocklist_keys=config.blocklist_keys,
                     ),
                 )
                 if accounts.counters.lost:
                     say("auth.counts_lost", consequence="strangers wait long, known browsers not")
+                if accounts.central.settings_or_local().is_damaged:
+                    say("auth.central_damaged", consequence="owners of this device only")
                 self._opened = accounts, Care(accounts, proof_key=self._key)
             return self._opened
 
@@ -78,16 +86,25 @@ class Auth:
         return self._accounts.claimed
 
     def prepare(self) -> None:
-        """Choose the cost of a hash at the first start, while nobody waits for it."""
-        if not (self._folder / "cost.json").exists():
-            Thread(target=self._prepared, daemon=True).start()
+        """Choose the cost of a hash at the first start, and look at the block lists at each."""
+        Thread(target=self._prepared, daemon=True).start()
 
     def _prepared(self) -> None:
         try:
             accounts = self._accounts
+            if not _has_cost(self._folder):
+                with accounts.turns.taken(first=False):
+                    cost = accounts.ask("prepare")
+                say("auth.prepared", memory_kib=cost["memory_kib"], passes=cost["passes"])
             with accounts.turns.taken(first=False):
-                cost = accounts.ask("prepare")
-            say("auth.prepared", memory_kib=cost["memory_kib"], passes=cost["passes"])
+                accounts.ask("lists")
+        except RefusedError as error:
+            say(
+                "auth.unprepared",
+                fault=error,
+                consequence="no password can be set",
+                hint=error.hint,
+            )
         except (HoldfastError, OSError) as error:  # the floor holds, and the next start tries again
             say("auth.unprepared", fault=error)
 
@@ -119,6 +136,7 @@ class Auth:
             "account.claim": _by(self._claim),
             "account.login": _by(lambda **args: _told(self._accounts.login(**args))),
             "account.second": _by(lambda **args: _told(self._accounts.second(**args))),
+            "account.left": _late(lambda: self._accounts.outside.left),
             "account.unlock": _by(lambda **args: {"cookie": self._accounts.unlock(**args)}),
             "account.password": _by(lambda **args: _told(self._care.password(**_whole(args)))),
             "account.prove": _by(lambda **args: {"proof": self._care.prove(**_whole(args))}),
@@ -134,6 +152,7 @@ class Auth:
             "account.add": _by(lambda **args: _shown(self._care.add(**args))),
             "account.remove": _late(lambda: self._care.remove),
             "account.import": _by(self._import),
+            "keys.rotate": _late(lambda: self._care.rotate_key),
             "central.read": _by(self._central_read),
             "central.stage": _late(lambda: self._accounts.central.stage),
             "central.write": _late(lambda: self._care.write_central),
@@ -220,6 +239,20 @@ def _told(entrance: Entrance) -> Answer:
 
 def _shown(account: Account) -> Answer:
     return {"name": account.name, "role": account.role}
+
+
+def _has_cost(folder: Path) -> bool:
+    """Whether the cost of a hash was chosen; a file that is damaged is said, and made anew."""
+    try:
+        with (folder / "cost.json").open("rb") as file:
+            found = json.loads(file.read(_LONGEST_HASH))
+        Cost(memory_kib=found["memory_kib"], passes=found["passes"])
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, HoldfastError):
+        say("auth.cost_lost", consequence="hashes cost the least until it is chosen anew")
+        return False
+    return True
 
 
 def read_hash(path: Path) -> str:

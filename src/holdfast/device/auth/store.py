@@ -3,11 +3,13 @@
 import json
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from holdfast.core.errors import NoSpaceError
 from holdfast.core.files import write_whole
 from holdfast.device.auth.errors import AccountsFileError
 
@@ -20,6 +22,8 @@ MOST_KNOWN = 128
 MOST_SOURCES = 16
 _FILE_MODE = 0o600
 _MOST_BYTES = 1 << 18
+_CLAIMED = "claimed"
+_DAMAGES = (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
 _UNREADABLE = "The file with the accounts of this device is damaged or cannot be read."
 
 
@@ -66,13 +70,27 @@ class Kept(NamedTuple):
         accounts: By name.
         known: Browsers by id of their cookie, oldest first.
         epoch: Highest epoch that was ever given.
-        old_failures: Failed logins by name, as the first schema counted them.
+        old_failures: Failed logins by name, as the first schema counted them; None where this
+            schema was read.
     """
 
     accounts: Mapping[str, Account] = MappingProxyType({})
     known: Mapping[str, Known] = MappingProxyType({})
     epoch: int = 0
-    old_failures: Mapping[str, int] = MappingProxyType({})
+    old_failures: Mapping[str, int] | None = None
+
+    @property
+    def lasting_owners(self) -> frozenset[str]:
+        """Owners who can log in for as long as the device lives.
+
+        Not those whose password was taken over and not typed here yet: it opens nothing after its
+        deadline.
+        """
+        return frozenset(
+            one.name
+            for one in self.accounts.values()
+            if one.role == OWNER and not one.hash.startswith(WRAPPED)
+        )
 
     def with_account(self, account: Account) -> "Kept":
         """Put an account in, in place of one with the same name."""
@@ -84,13 +102,20 @@ class Kept(NamedTuple):
         return self._replace(accounts=left).without_known(name)
 
     def with_known(self, cookie_id: str, known: Known, *, most_of_a_name: int) -> "Kept":
-        """Remember a browser; of too many the oldest are forgotten."""
+        """Remember a browser; of too many the oldest are forgotten.
+
+        First those of people whom only a directory knows: there may be any number of them, and they
+        must not push out the browsers of those who can mend the device.
+        """
         all_known = {**self.known, cookie_id: known}
         of_name = [key for key, one in all_known.items() if one.name == known.name]
         for key in of_name[:-most_of_a_name]:
             del all_known[key]
-        while len(all_known) > MOST_KNOWN:
-            del all_known[next(iter(all_known))]
+        outside = [key for key, one in all_known.items() if one.name not in self.accounts]
+        for key in (*outside, *all_known):
+            if len(all_known) <= MOST_KNOWN:
+                break
+            all_known.pop(key, None)
         return self._replace(known=all_known)
 
     def without_known(self, name: str) -> "Kept":
@@ -118,8 +143,33 @@ def read(path: Path) -> Kept:
         path.chmod(_FILE_MODE)
     try:
         return _of_plain(json.loads(text) if len(text) <= _MOST_BYTES else None)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except _DAMAGES as error:
         raise AccountsFileError(_UNREADABLE) from error
+
+
+def read_all(path: Path) -> Kept:
+    """Read the file, and remember beside it that there was one: missing is then lost.
+
+    Raises:
+        AccountsFileError: It is damaged, of another version, or was lost.
+    """
+    for half in path.parent.glob(".*.json.*"):  # what a power cut left of a file
+        with suppress(OSError):
+            half.unlink()
+    kept, mark = read(path), path.with_name(_CLAIMED)
+    if kept.accounts:
+        note_claimed(path)
+    elif mark.exists():
+        raise AccountsFileError("The file with the accounts of this device is lost.")
+    return kept
+
+
+def note_claimed(path: Path) -> None:
+    """Remember that there are accounts; where that fails, the next start does it."""
+    mark = path.with_name(_CLAIMED)
+    if not mark.exists():
+        with suppress(OSError, NoSpaceError):
+            write_whole(mark, b"", mode=_FILE_MODE)
 
 
 def _of_plain(content: Any) -> Kept:  # noqa: ANN401 - JSON

@@ -18,6 +18,7 @@ from holdfast.accounts.errors import DeviceKeysError, PasswordRefusedError
 from holdfast.accounts.hashing import device_keys, passwords
 from holdfast.accounts.hashing.costs import FLOOR, Cost, calibrate
 from holdfast.accounts.hashing.device_keys import DeviceKeys
+from holdfast.accounts.hashing.fence import fence
 from holdfast.core.errors import HoldfastError
 from holdfast.core.files import write_whole
 from holdfast.device.auth.errors import PasswordError, SetupCodeError
@@ -29,7 +30,10 @@ Answer = dict[str, Any]
 _KEYS, _COST = "keys.json", "cost.json"
 _COOKIES, _RECOVERY = "device cookies", "recovery codes"
 _LONGEST_MEMINFO = 65536
+_NOT_THE_CODE = "The set-up code may not be the password, or in it."
 _KIB = 1024
+_FEWEST_TAKEN_OVER = 6
+"""Shorter passwords of an older product are guessed before their owner comes."""
 
 
 class _Desk:
@@ -81,19 +85,53 @@ class _Desk:
     def usable(self, question: Question, password: str) -> str:
         """Check a new password by the rules, and give its normal form."""
         from holdfast.accounts import policy  # noqa: PLC0415 - most questions need no block list
-        from holdfast.accounts.blocklist import builtin  # noqa: PLC0415 - as above
 
-        words = question.get("words", {})
-        context = policy.Context(
-            user=question["name"],
-            vendor=words.get("vendor", ""),
-            product=words.get("product", ""),
-            model=words.get("model", ""),
-            serial=words.get("serial", ""),
-            setup_code=question.get("code", ""),
+        return policy.must_be_usable(
+            password,
+            _context(question),
+            _lists(question),
+            second_factor=bool(question.get("has_second")),
         )
-        second = bool(question.get("has_second"))
-        return policy.must_be_usable(password, context, builtin.opened(), second_factor=second)
+
+    def is_guessable(self, question: Question, password: str) -> bool:
+        """Whether a stranger would try a password early; the rules for new ones ask for more."""
+        from holdfast.accounts import policy  # noqa: PLC0415 - as above
+
+        try:
+            policy.must_not_be_known(password, _context(question), _lists(question))
+        except PasswordRefusedError:
+            return True
+        return len(password) < _FEWEST_TAKEN_OVER
+
+
+def _context(question: Question) -> Any:  # noqa: ANN401 - its package is loaded only here
+    from holdfast.accounts import policy  # noqa: PLC0415 - as above
+
+    words = question.get("words", {})
+    return policy.Context(
+        user=question["name"],
+        vendor=words.get("vendor", ""),
+        product=words.get("product", ""),
+        model=words.get("model", ""),
+        serial=words.get("serial", ""),
+        setup_code=question.get("code", ""),
+    )
+
+
+def _lists(question: Question) -> Any:  # noqa: ANN401 - as above
+    """Open the list that comes with Holdfast, and those of the operator.
+
+    Raises:
+        BlockListError: One of them cannot be used; then none is.
+    """
+    paths = [Path(path) for path in question.get("blocklists", ())]
+    if paths:
+        from holdfast.accounts.blocklist import signature  # noqa: PLC0415 - loads a cipher
+
+        return signature.opened(paths, question["blocklist_keys"])
+    from holdfast.accounts.blocklist import builtin  # noqa: PLC0415 - as above
+
+    return builtin.opened()
 
 
 def _cost(folder: Path) -> Cost:
@@ -101,7 +139,7 @@ def _cost(folder: Path) -> Cost:
         with (folder / _COST).open("rb") as file:
             found = json.loads(file.read(_KIB))
         return Cost(memory_kib=found["memory_kib"], passes=found["passes"])
-    except (OSError, ValueError, KeyError, TypeError, HoldfastError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, HoldfastError):
         return FLOOR  # not calibrated yet, or damaged: the floor is always safe
 
 
@@ -140,7 +178,7 @@ def _claim(question: Question, desk: _Desk) -> Answer:
     code, password = normalised(question["code"]), question["password"]
     form = desk.usable(question, password)
     if code and code in normalised(form):
-        raise PasswordError("The set-up code may not be the password, or in it.")
+        raise PasswordError(_NOT_THE_CODE)
     right = passwords.verify(
         question["setup_hash"], code or "-", keys=None, cost=desk.cost, now=desk.now
     )
@@ -164,7 +202,9 @@ def _login(question: Question, desk: _Desk) -> Answer:
             raise
         verdict = passwords.Verdict(matches=False)
     answer: Answer = {"matches": exists and verdict.matches, "genuine": genuine}
-    if answer["matches"]:
+    if answer["matches"] and verdict.taken_over and desk.is_guessable(question, password):
+        answer["too_known"] = True
+    elif answer["matches"]:
         if verdict.rehash and _is_good(question, desk, stored, password):
             answer["hash"] = passwords.make(password, cost=desk.cost, key=desk.keys.newest)
         answer["cookie"] = desk.cookie(question)
@@ -206,7 +246,14 @@ def _seed(question: Question, desk: _Desk) -> bytes:
 
 def _password(question: Question, desk: _Desk) -> Answer:
     """Hash a new password, if the rules allow it; the old one was checked by `login`."""
+    from holdfast.device.auth import setup_code  # noqa: PLC0415 - few questions need it
+
     form = desk.usable(question, question["new"])
+    code = setup_code.normalised(form)
+    if question.get("setup_hash") and len(code) == setup_code.LENGTH:
+        burnt = question["setup_hash"]
+        if passwords.verify(burnt, code, keys=None, cost=desk.cost, now=desk.now).matches:
+            raise PasswordError(_NOT_THE_CODE)
     return {"hash": passwords.make(form, cost=desk.cost, key=desk.keys.newest)}
 
 
@@ -216,6 +263,11 @@ def _cookie(question: Question, desk: _Desk) -> Answer:
 
 def _check(question: Question, desk: _Desk) -> Answer:
     desk.usable(question, question["password"])
+    return {}
+
+
+def _check_lists(question: Question, _desk: _Desk) -> Answer:
+    _lists(question).close()
     return {}
 
 
@@ -264,7 +316,12 @@ def _seal(question: Question, desk: _Desk) -> Answer:
     from holdfast.device.auth.central_settings import judged  # noqa: PLC0415 - as above
 
     settings, secrets = judged(
-        question["content"], question["sha256"], question["roles"], question["methods"]
+        question["content"],
+        question["sha256"],
+        question["roles"],
+        question["methods"],
+        before=question["before"],
+        sealed=question["sealed"],
     )
     sealed = {
         name: vault.seal(f"central {name}", value.encode(), desk.keys.newest)
@@ -273,6 +330,24 @@ def _seal(question: Question, desk: _Desk) -> Answer:
     }
     dropped = [name for name, value in secrets.items() if value is None]
     return {"settings": settings, "sealed": sealed, "dropped": dropped}
+
+
+def _rotate(question: Question, desk: _Desk) -> Answer:
+    """Make a new key beside the old ones, and seal everything anew with it.
+
+    The keys are on the disk before anything needs them; those that nothing names any more go. Of
+    recovery codes nobody can tell with which key they were hashed, so they keep all keys.
+    """
+    from holdfast.accounts import vault  # noqa: PLC0415 - as above
+
+    sealed, keys = question["sealed"], desk.keys
+    opened = {name: vault.unseal(name, text, keys) for name, text in sealed.items()}
+    if not question["keeps_all"]:
+        keys = keys.only({*question["key_ids"], *map(vault.key_id_of, sealed.values())})
+    keys = keys.rotated()
+    device_keys.save(desk.folder / _KEYS, keys)
+    anew = {name: vault.seal(name, secret, keys.newest) for name, secret in opened.items()}
+    return {"sealed": anew, "id": keys.newest.id, "count": len(keys.keys)}
 
 
 def _unseal(question: Question, desk: _Desk) -> Answer:
@@ -296,6 +371,8 @@ _ANSWERS: Mapping[str, Callable[[Question, _Desk], Answer]] = {
     "password": _password,
     "cookie": _cookie,
     "check": _check,
+    "lists": _check_lists,
+    "rotate": _rotate,
     "suggest": _suggest,
     "totp.begin": _totp_begin,
     "recovery": _recovery,
@@ -317,6 +394,7 @@ def answered(question: Question) -> Answer:
 
 def main() -> int:
     """Read the question, write the answer; a refusal is an answer too."""
+    fence()
     try:
         told = {"ok": answered(json.loads(sys.stdin.buffer.read()))}
     except HoldfastError as error:

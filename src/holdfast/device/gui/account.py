@@ -174,7 +174,7 @@ class AccountPages:
             request,
             "app_code.html",
             here="account",
-            error=shown(error) if error is not None else None,
+            error=_wrong_first_code(error) if error is not None else None,
             status=status_of(error) if error is not None else 200,
             address=address,
             secret=" ".join(re.findall(".{1,4}", secret)),
@@ -309,6 +309,16 @@ def _session(one: Session, own: Session, now: datetime) -> SessionView:
         began=near(one.began, now=now), used=near(one.used, now=now)
     )
     return SessionView(text=text, is_this=one.token == own.token)
+
+
+def _wrong_first_code(error: HoldfastError) -> Shown:
+    if error.code == "account-second":
+        return Shown(
+            message=_("This is not the code that the app shows now."),
+            hint=_("Type the newest one. Refused again? Compare the clocks of phone and device."),
+            field="code",
+        )
+    return shown(error)
 
 
 def _wrong_password(error: HoldfastError) -> Shown:

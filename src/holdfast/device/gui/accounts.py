@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from holdfast.core.errors import HoldfastError
 from holdfast.device.gui.answers import AnswerError
 from holdfast.device.gui.backends import Backends
 from holdfast.device.gui.desk import LOCAL
@@ -78,7 +79,7 @@ class LoginView:
 
 def role_text(role: str) -> str:
     """Name a role for people."""
-    return _(_ROLES.get(role, role))
+    return _(_ROLES.get(role, role[:1].upper() + role[1:]))
 
 
 async def rows(backends: Backends) -> list[Row]:
@@ -105,6 +106,15 @@ async def own(backends: Backends, session: Session) -> Row | None:
     if session.method != LOCAL:
         return None
     return next((one for one in await rows(backends) if one.name == session.name), None)
+
+
+async def confirms_by_code(backends: Backends, session: Session) -> bool:
+    """Whether auth takes a code, and no password, where something is to be confirmed."""
+    try:
+        row = await own(backends, session)
+    except HoldfastError:
+        return False  # the page is of more use than what a field on it is called
+    return row is not None and row.has_second
 
 
 async def logins(

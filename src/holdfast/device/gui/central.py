@@ -108,6 +108,8 @@ class CentralPages:
             status=status,
             error=error,
             saved=saved,
+            by_code=draft.is_changed
+            and await accounts.confirms_by_code(self._desk.backends, session),
             draft=draft,
             methods=methods,
             offers=[(name, central_forms.PROTOCOLS[name]) for name in self._desk.protocols],
@@ -127,7 +129,7 @@ class CentralPages:
             proof = await desk.proven(request, "central.write", args, one(fields, "secret"))
             await desk.backends.ask("central.write", args, slow=True, proof=proof)
         except HoldfastError as error:
-            told = shown(error, confirms=True)
+            told = shown(error, by_code=await accounts.confirms_by_code(desk.backends, session))
             if error.code == "accounts-central-settings":
                 told = shown_fault(fault_of(str(error), draft.plain))
             return await self._central(request, session, error=told, status=status_of(error))

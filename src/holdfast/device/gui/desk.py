@@ -68,7 +68,7 @@ class MissingSecretError(HoldfastError):
 
     code = "gui-no-secret"
     http_status = 422
-    hint = "Type your password, or a code that your app shows now."
+    hint = "Type your password, or a code if an app shows you codes."
 
     def __init__(self) -> None:
         super().__init__(_("This has to be confirmed."))
@@ -378,18 +378,24 @@ def status_of(error: HoldfastError) -> int:
     return error.http_status if error.http_status not in {409, 500} else 422
 
 
-def shown(error: HoldfastError, *, field: str = "", confirms: bool = False) -> Shown:
+def shown(error: HoldfastError, *, field: str = "", by_code: bool | None = None) -> Shown:
     """Put a refusal into the words of a form.
 
     Args:
         error: The refusal.
         field: Field that it belongs to where its code does not tell.
-        confirms: Whether the form asks who is logged in for his password or a code again.
+        by_code: Where the form asks who is logged in to confirm: whether by a code, or a password.
     """
-    if confirms and error.code in _WRONG_SECRET:
+    if by_code is not None and error.code in _WRONG_SECRET:
         return Shown(
-            message=_("This is not your password, nor a code that your app shows now."),
-            hint=_("Each code is good once. Nothing was changed."),
+            message=_("This is not a code that your app shows now, nor a recovery code.")
+            if by_code
+            else _("This is not your password."),
+            hint=_(
+                "Your password does not count here; each code is good once. Nothing was changed."
+            )
+            if by_code
+            else _("Capitals matter. Nothing was changed."),
             field="secret",
         )
     field = _FIELD_OF.get(error.code, field)

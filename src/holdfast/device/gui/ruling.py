@@ -7,7 +7,7 @@ from holdfast.core.errors import HoldfastError
 from holdfast.device.broker.wire import UnreachableError
 from holdfast.device.gui import accounts
 from holdfast.device.gui.backends import Backends
-from holdfast.device.gui.desk import Desk, Trouble, shown, status_of, to
+from holdfast.device.gui.desk import Desk, Shown, Trouble, sentence, shown, status_of, to
 from holdfast.device.gui.entry import offered
 from holdfast.device.gui.forms import one
 from holdfast.device.gui.texts import translate as _
@@ -57,23 +57,39 @@ class RulingPages:
             "role": one(fields, "role"),
         }
         try:
+            refusal = await self._refusal(args["name"], args["password"])
+            if refusal is not None:
+                return await self._add(request, fields, told=refusal, status=422)
             proof = await self._desk.proven(request, "account.add", args, one(fields, "secret"))
             await self._backends.ask("account.add", args, slow=True, proof=proof)
         except HoldfastError as error:
-            return await self._add(request, fields, error=error)
+            told = shown(error, by_code=await self._by_code(request))
+            return await self._add(request, fields, told=told, status=status_of(error))
         return to("/people?done=added")
 
+    async def _refusal(self, name: str, password: str) -> Shown | None:
+        """Say what speaks against a password before a code is used up: each is good once."""
+        told = await self._backends.ask(
+            "account.check", {"name": name, "password": password}, slow=True
+        )
+        message, hint = str(told.get("message", "")), str(told.get("hint", ""))
+        if not message:
+            return None
+        return Shown(message=sentence(_(message)), hint=_(hint), field="password")
+
     async def _add(
-        self, request: Request, fields: dict[str, str], *, error: HoldfastError | None = None
-    ) -> Response:
+        self, request: Request, fields: dict[str, str], *,
+        told: Shown | None = None, status: int = 200,
+    ) -> Response:  # fmt: skip
         suggestion, taken = await offered(self._backends, fields)
         roles = self._desk.roles
         return await self._desk.page(
             request,
             "person.html",
             here="account",
-            error=shown(error, confirms=True) if error is not None else None,
-            status=status_of(error) if error is not None else 200,
+            error=told,
+            status=status,
+            by_code=await self._by_code(request),
             suggestion=suggestion,
             taken=taken,
             roles=[{"role": role, "text": accounts.role_text(role)} for role in reversed(roles)],
@@ -99,12 +115,14 @@ class RulingPages:
     async def _remove(
         self, request: Request, name: str, *, error: HoldfastError | None = None
     ) -> Response:
+        by_code = await self._by_code(request)
         return await self._desk.page(
             request,
             "person_off.html",
             here="account",
-            error=shown(error, confirms=True) if error is not None else None,
+            error=shown(error, by_code=by_code) if error is not None else None,
             status=status_of(error) if error is not None else 200,
+            by_code=by_code,
             name=name[:_LONGEST_NAME],
         )
 
@@ -113,18 +131,12 @@ class RulingPages:
         desk = self._desk
         desk.ruling(request)
         if request.method != "POST":
-            return await desk.page(request, "restart.html", here="settings")
+            return await self._restart(request)
         fields = await desk.session_form(request)
         try:
             proof = await desk.proven(request, "reboot", {}, one(fields, "secret"))
         except HoldfastError as error:
-            return await desk.page(
-                request,
-                "restart.html",
-                here="settings",
-                error=shown(error, confirms=True),
-                status=status_of(error),
-            )
+            return await self._restart(request, error=error)
         try:
             await self._backends.restart(proof)
         except UnreachableError as error:
@@ -140,3 +152,17 @@ class RulingPages:
             link_text=_("Go to the update page"),
         )
         return await desk.trouble(request, trouble, status=200)
+
+    async def _restart(self, request: Request, *, error: HoldfastError | None = None) -> Response:
+        by_code = await self._by_code(request)
+        return await self._desk.page(
+            request,
+            "restart.html",
+            here="settings",
+            error=shown(error, by_code=by_code) if error is not None else None,
+            status=status_of(error) if error is not None else 200,
+            by_code=by_code,
+        )
+
+    async def _by_code(self, request: Request) -> bool:
+        return await accounts.confirms_by_code(self._backends, self._desk.ruling(request))

@@ -3,6 +3,7 @@
 Between the two steps nobody is logged in: a short-lived session only remembers whose turn it is.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,21 +16,24 @@ from django.utils import timezone
 from holdfast.hub.errors import ConfirmError
 from holdfast.hub.moments import MINUTE_MS, now_ms
 from holdfast.hub.staff import factors, known, logins, sessions, visitors
-from holdfast.hub.staff.errors import SessionsFullError, StepLostError
+from holdfast.hub.staff.errors import StepLostError
 from holdfast.hub.staff.models import Account
 from holdfast.hub.staff.services import record
 
 STEP_MS = 5 * MINUTE_MS
 MOST_BEGUN = 20_000
-"""Sessions altogether, beyond which no login begins that needs one before anybody is known."""
+"""Sessions of people who are not known yet."""
+_BEGUN = timedelta(milliseconds=2 * STEP_MS)
+_SOME = 50
+"""So many more go at once, so that not each new one has to look for the oldest."""
 _PENDING = "pending_login"
 
 
 def hold(request: HttpRequest) -> None:
     """Let an anonymous session live for minutes only, and only so many of them.
 
-    Raises:
-        SessionsFullError: There are too many.
+    Beyond that the oldest ones go, and with them logins that somebody began and did not end: who
+    begins them by the thousand must not keep out everybody with a passkey.
     """
     if request.user.is_authenticated:
         return
@@ -37,9 +41,13 @@ def hold(request: HttpRequest) -> None:
         request.session.session_key
     ):
         Session.objects.filter(expire_date__lt=timezone.now()).delete()
-        if Session.objects.count() >= MOST_BEGUN:
-            raise SessionsFullError("too many logins were begun and not ended")
-    request.session.set_expiry(2 * STEP_MS // 1000)
+        # A session of somebody who is logged in is kept for hours, and never among these.
+        begun = Session.objects.filter(expire_date__lte=timezone.now() + _BEGUN)
+        surplus = begun.count() - MOST_BEGUN + 1
+        if surplus > 0:
+            oldest = begun.order_by("expire_date").values_list("pk", flat=True)
+            Session.objects.filter(pk__in=list(oldest[: surplus + _SOME])).delete()
+    request.session.set_expiry(_BEGUN)
 
 
 def first_step_done(
@@ -56,7 +64,7 @@ def first_step_done(
         "back": back,
         "at_ms": now_ms(),
     }
-    request.session.set_expiry(STEP_MS // 1000)
+    request.session.set_expiry(_BEGUN)
     return redirect("staff:second")
 
 

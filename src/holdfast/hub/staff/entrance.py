@@ -8,6 +8,7 @@ password.
 import time
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -24,15 +25,16 @@ from holdfast.accounts.errors import (
     ThrottledError,
 )
 from holdfast.accounts.hashing.passwords import choose_decoy, make_decoy
-from holdfast.accounts.policy import normalised
-from holdfast.accounts.throttle import Who, source_of
+from holdfast.accounts.policy import PasswordRefusedError, normalised
+from holdfast.accounts.throttle import source_of
 from holdfast.hub.config import STAFF
 from holdfast.hub.errors import NoAccessError
 from holdfast.hub.moments import now_ms
 from holdfast.hub.staff import brake, central, hashers, known, passwords
+from holdfast.hub.staff.errors import TooKnownError
 from holdfast.hub.staff.logins import note
 from holdfast.hub.staff.models import Account, Origin
-from holdfast.hub.staff.services import record
+from holdfast.hub.staff.services import record, record_no_role
 
 log = structlog.get_logger()
 
@@ -93,6 +95,7 @@ def enter(attempt: Attempt) -> Entered | None:
     Raises:
         ThrottledError: Too many failures lately; the password was not looked at.
         NoAccessError: A directory knows this person, and no rule gives access.
+        TooKnownError: It is right, but taken over from another product and guessed by everybody.
         HashingBusyError: Too many at the same moment.
         DirectoryChildError: No server could be asked, and no local account is next.
     """
@@ -102,7 +105,7 @@ def enter(attempt: Attempt) -> Entered | None:
 def _tried(attempt: Attempt, ask: Callable[[Attempt], Entered | None]) -> Entered | None:
     """Ask somebody who knows passwords, behind the brake."""
     known_id = known.id_for(attempt.cookie, _account_name(attempt.name))
-    who = Who(attempt.name, source_of(attempt.address), known_id)
+    who = brake.who(attempt.name, attempt.address, known_id)
     try:
         with brake.one_try(who):
             found = ask(attempt) if _can_be(attempt) else None
@@ -111,6 +114,9 @@ def _tried(attempt: Attempt, ask: Callable[[Attempt], Entered | None]) -> Entere
                 brake.failed(who, beside=lambda: _note_failure(attempt))
                 return None
             brake.succeeded(who)
+    except TooKnownError:
+        brake.failed(who, beside=lambda: _note_failure(attempt))
+        raise
     except ThrottledError as error:
         if error.switched_off:
             error.hint = _SWITCHED_OFF
@@ -224,14 +230,37 @@ def _local(attempt: Attempt) -> Account | None:
     """Check a local account; a name without one takes as long."""
     account = Account.objects.filter(name=attempt.name, origin=Origin.LOCAL, is_active=True).first()
     if account is None or not account.has_usable_password():
-        check_password(normalised(attempt.password), _decoy(attempt.name))
+        with suppress(ExpiredHashError):
+            check_password(normalised(attempt.password), _decoy(attempt.name))
         return None
     try:
+        if account.is_taken_over:
+            return _taken_over(account, attempt.password)
         # Django hashes anew where cost, key or scheme have changed.
         return account if account.check_password(attempt.password) else None
     except ExpiredHashError:
         log.warning("login.expired", account=account.name)
         raise
+
+
+def _taken_over(account: Account, password: str) -> Account | None:
+    """Check a password of another product, which nobody has judged yet.
+
+    One that fulfils the rules of today is kept with a hash of this hub's own. Any other keeps its
+    old hash and its term, and opens only the page for a new one: see `sessions`.
+
+    Raises:
+        TooKnownError: Everybody tries it first, so who typed it need not be its owner.
+        BlockListError: It cannot be judged at the moment.
+    """
+    if not check_password(password, account.password):
+        return None
+    if passwords.is_guessable(password, account):
+        raise TooKnownError
+    with suppress(PasswordRefusedError):
+        account.set_password(passwords.must_be_usable(password, account))
+        account.save(update_fields=["password"])
+    return account
 
 
 def _decoy(name: str) -> str:
@@ -257,7 +286,7 @@ def _of_directory(told: Told, attempt: Attempt) -> Entered | None:
     if account is not None and account.origin != Origin.DIRECTORY:
         raise NoAccessError(f"your password is right, but {name} is another account of this hub")
     if told.kind == "no-role" or told.role != STAFF:
-        record(by=name, what="account.had_no_role", subject=name, facts={"server": told.server})
+        record_no_role(name, {"server": told.server})
         raise NoAccessError("your password is right, but you are not staff of this hub")
     account = account or _came(name, told.server)
     return Entered(account=account, how=told.group) if account.is_active else None

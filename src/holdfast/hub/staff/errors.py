@@ -25,9 +25,13 @@ class StepLostError(HubError):
     hint = "Log in again from the beginning."
 
 
-class SessionsFullError(HubError):
-    """Too many logins that need a session were begun and not ended."""
+class TooKnownError(HubError):
+    """A password of another product is right, but it is one that everybody tries first."""
 
-    code = "logins-full"
-    http_status = 503
-    hint = "Wait a few minutes, or log in with your password."
+    code = "login-too-known"
+    http_status = 403
+    exit_code = 2
+    hint = "Have a new one set on the hub's machine, with `holdfast hub accounts password NAME`."
+
+    def __init__(self) -> None:
+        super().__init__("this old password is too well known to be let in with")

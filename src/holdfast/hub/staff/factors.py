@@ -19,17 +19,21 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from holdfast.accounts import totp
-from holdfast.accounts.throttle import Who, source_of
+from holdfast.accounts.errors import ThrottledError, UnknownKeyError, VaultError
 from holdfast.core.clock import now
 from holdfast.hub.errors import NotAllowedError
 from holdfast.hub.staff import brake, known
-from holdfast.hub.staff.models import Account, new_epoch
+from holdfast.hub.staff.models import Account, Origin, new_epoch
 from holdfast.hub.staff.services import record
 
 MOST_PASSKEYS = 10
 LONGEST_CREDENTIAL = 32_768
 LONGEST_CODE = 40
 _SEED_KEY = "staff_totp_seed"
+_SWITCHED_OFF = (
+    "Use a passkey, or a browser in which you logged in before; or let a colleague, or "
+    "`holdfast hub accounts unlock NAME` on the hub's machine, open the account again."
+)
 CODE, PASSKEY, RECOVERY = "code", "passkey", "recovery code"
 _KINDS = {
     Authenticator.Type.TOTP: CODE,
@@ -64,8 +68,16 @@ def of(account: Account) -> Factors:
     return Factors(
         app=next((one for one in found if one.type == Authenticator.Type.TOTP), None),
         passkeys=tuple(one for one in found if one.type == Authenticator.Type.WEBAUTHN),
-        codes_left=len(codes.wrap().get_unused_codes()) if codes is not None else 0,
+        codes_left=_left(codes) if codes is not None else 0,
     )
+
+
+def _left(codes: Authenticator) -> int:
+    """Count unused recovery codes; none if they were sealed with a key that is gone."""
+    try:
+        return len(codes.wrap().get_unused_codes())
+    except (UnknownKeyError, VaultError):
+        return 0
 
 
 def new_seed(session: Any) -> bytes:  # noqa: ANN401 - Django's session
@@ -140,6 +152,7 @@ def add_passkey(account: Account, *, name: str, credential: dict[str, Any]) -> l
         NotAllowedError: There are enough.
     """
     from allauth.mfa.webauthn.internal import auth  # noqa: PLC0415 - loads much, used rarely
+    from fido2.cose import UnsupportedKey  # noqa: PLC0415
 
     if len(of(account).passkeys) >= MOST_PASSKEYS:
         raise NotAllowedError(f"an account has up to {MOST_PASSKEYS} passkeys")
@@ -147,7 +160,9 @@ def add_passkey(account: Account, *, name: str, credential: dict[str, Any]) -> l
         _must_be_ours(credential)
         auth.parse_registration_response(credential)
         binding = auth.complete_registration(credential)
-        if not binding.is_user_verified():
+        made = binding.credential_data
+        unfit = made is None or isinstance(made.public_key, UnsupportedKey)
+        if unfit or not binding.is_user_verified():
             raise get_adapter().validation_error("incorrect_code")
         auth.WebAuthn.add(account, name, credential)
     account.epoch = new_epoch()
@@ -167,11 +182,13 @@ def passkey_login(account: Account | None, credential: dict[str, Any]) -> Accoun
     """Tell who showed a passkey.
 
     Args:
-        account: Whose it must be; None for anybody's.
+        account: Whose it must be; None for anybody's whose password is kept here. Of all others
+            a directory or provider has to be asked at each login whether they are staff still.
         credential: The browser's answer.
 
     Raises:
-        ValidationError: It is nobody's, not for this session, or of an account switched off.
+        ValidationError: It is nobody's, not for this session, of an account switched off, or of
+            one that a passkey alone does not open.
     """
     from allauth.mfa.webauthn.internal import auth  # noqa: PLC0415 - loads much, used rarely
 
@@ -182,6 +199,10 @@ def passkey_login(account: Account | None, credential: dict[str, Any]) -> Accoun
         authenticator = auth.complete_authentication(who, credential)
     if not isinstance(who, Account) or not who.is_active:
         raise get_adapter().validation_error("incorrect_code")
+    if account is None and who.origin != Origin.LOCAL:
+        raise ValidationError(
+            _("This passkey is your second step. Log in first as the rest of your company does.")
+        )
     authenticator.record_usage()
     return who
 
@@ -215,6 +236,17 @@ def _must_be_ours(credential: dict[str, Any]) -> None:
         raise get_adapter().validation_error("incorrect_code")
 
 
+_FOREIGN = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    NotImplementedError,  # of keys of a kind that the library does not know
+)
+
+
 @contextmanager
 def _judged() -> Iterator[None]:
     """Turn whatever a damaged answer makes the library raise into a refusal.
@@ -224,7 +256,7 @@ def _judged() -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except _FOREIGN as error:
         if isinstance(error, ValidationError):
             raise
         raise get_adapter().validation_error("incorrect_code") from error
@@ -240,14 +272,24 @@ def use_code(account: Account, code: str, *, address: str, cookie: str = "") -> 
         ThrottledError: Too many wrong ones lately.
     """
     known_id = known.id_for(cookie, account.name)
-    who = Who(f"{account.name}\0code", source_of(address), known_id and f"{known_id}-code")
-    with brake.one_try(who):
-        kind = _used(account, code)
-        if kind is None:
-            brake.failed(who)
-        else:
-            brake.succeeded(who)
+    who = brake.who(counted_as(account), address, known_id and f"{known_id}-code")
+    try:
+        with brake.one_try(who):
+            kind = _used(account, code)
+            if kind is None:
+                brake.failed(who)
+            else:
+                brake.succeeded(who)
+    except ThrottledError as error:
+        if error.switched_off:
+            error.hint = _SWITCHED_OFF
+        raise
     return kind
+
+
+def counted_as(account: Account) -> str:
+    """Give the name under which the brake counts codes: beside passwords, not among them."""
+    return f"{account.name}\0code"
 
 
 @transaction.atomic

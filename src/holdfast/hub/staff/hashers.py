@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher, BasePasswordHasher
 from django_stubs_ext import StrOrPromise
 
-from holdfast.accounts.errors import DeviceKeysError
+from holdfast.accounts.errors import DeviceKeysError, UnknownKeyError
 from holdfast.accounts.hashing import device_keys, passwords
 from holdfast.accounts.hashing.costs import FLOOR, Cost
 from holdfast.accounts.hashing.device_keys import DeviceKeys
@@ -17,6 +17,11 @@ from holdfast.core.clock import now
 
 COST: Cost = FLOOR
 """OWASP's first choice for a server; each hash takes 19 MiB and a tenth of a second."""
+
+KEYS_GONE = (
+    "Put the file account-keys back into the state folder, from a backup of this same hub. Without "
+    "one: `holdfast hub init --new-account-keys`, and everybody needs a new password."
+)
 
 
 @cache
@@ -31,12 +36,27 @@ def keys() -> DeviceKeys:
     Raises:
         DeviceKeysError: They are gone or damaged.
     """
-    found = device_keys.load(settings.HUB.account_keys)
+    try:
+        found = device_keys.load(settings.HUB.account_keys)
+    except DeviceKeysError as error:
+        error.hint = KEYS_GONE
+        raise
     if found is None:
-        error = DeviceKeysError(f"the file {settings.HUB.account_keys.name} is gone")
-        error.hint = "Put it back into the state folder from a backup of this same hub."
-        raise error
+        missing = DeviceKeysError(f"the file {settings.HUB.account_keys.name} is gone")
+        missing.hint = KEYS_GONE
+        raise missing
     return found
+
+
+def are_keys_needed() -> bool:
+    """Tell whether something is stored that only the keys of before open."""
+    from allauth.mfa.models import Authenticator  # noqa: PLC0415 - this is loaded before models
+
+    from holdfast.hub.staff.models import Account  # noqa: PLC0415 - as above
+
+    keyed = Account.objects.filter(password__startswith=f"{KeyedHasher.algorithm}$")
+    sealed = Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN)
+    return keyed.exists() or sealed.exists()
 
 
 class KeyedHasher(BasePasswordHasher):
@@ -63,7 +83,11 @@ class KeyedHasher(BasePasswordHasher):
         """
         stored = encoded.removeprefix(self.algorithm)
         with slots().taken():
-            found = passwords.verify(stored, password, keys=keys(), cost=COST, now=now())
+            try:
+                found = passwords.verify(stored, password, keys=keys(), cost=COST, now=now())
+            except UnknownKeyError as error:
+                error.hint = KEYS_GONE
+                raise
         return found.matches
 
     def must_update(self, encoded: str) -> bool:

@@ -1,5 +1,7 @@
 """Pages at the door: login, second factor, passkeys, providers, set-up links, showing it again."""
 
+from urllib.parse import urlencode
+
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
@@ -209,7 +211,8 @@ def confirm_passkey(request: HttpRequest) -> HttpResponse:
         factors.passkey_login(own(request), credential)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
-        return redirect(f"{resolve_url('staff:confirm')}?next={target_of(request)}")
+        here = urlencode({"next": target_of(request)})
+        return redirect(f"{resolve_url('staff:confirm')}?{here}")
     sessions.prove(request)
     services.record(by=own(request).name, what="account.confirmed", subject=own(request).name)
     return redirect(target_of(request))

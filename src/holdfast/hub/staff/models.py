@@ -16,6 +16,10 @@ class Origin(models.TextChoices):
     OPENID = "openid"
 
 
+_TAKEN_OVER = "holdfast$holdfast-wrapped$"
+"""How a stored hash begins that another product made."""
+
+
 def new_epoch() -> str:
     """Give what every session of an account is bound to; another ends them all."""
     return secrets.token_hex(16)
@@ -53,6 +57,11 @@ class Account(AbstractBaseUser):
     def __str__(self) -> str:
         """Return the name."""
         return self.name
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether the password is one of another product, and the rules do not allow it here."""
+        return self.password.startswith(_TAKEN_OVER)
 
     def get_session_auth_hash(self) -> str:
         """Bind sessions to the epoch: a hash that is only made anew ends none of them."""

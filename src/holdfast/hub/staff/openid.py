@@ -9,7 +9,8 @@ Source:
 
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jwt
@@ -28,12 +29,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from holdfast.accounts.errors import HashingBusyError
+from holdfast.accounts.hashing.slots import Slots
 from holdfast.hub.config import OpenIdConfig
 from holdfast.hub.errors import NoAccessError
 from holdfast.hub.moments import now_ms
 from holdfast.hub.staff.errors import ProviderError
 from holdfast.hub.staff.models import Account, Origin
-from holdfast.hub.staff.services import record
+from holdfast.hub.staff.services import record, record_no_role
 
 log = structlog.get_logger()
 KIND = OpenIDConnectProvider.id
@@ -56,6 +59,8 @@ _LONGEST_SECRET = 4096
 _LONGEST_NAME = 64
 _NONCE_BYTES = 24
 _FRESH_S = 600
+_asked = Slots(4, wait_s=5.0, most_waiting=4)
+"""Each holds one of the hub's threads for as long as a provider takes to answer."""
 
 
 def configured(name: str) -> OpenIdConfig:
@@ -232,13 +237,14 @@ def depart(request: HttpRequest, name: str, *, back: str, confirm: bool = False)
     if confirm:
         wanted |= {"prompt": "login", "max_age": "0"}
     try:
-        answer: HttpResponse = provider.redirect(
-            request,
-            "login",
-            next_url=back,
-            data={"nonce": nonce, "confirm": confirm},
-            auth_params=wanted,
-        )
+        with _on_the_way(name):
+            answer: HttpResponse = provider.redirect(
+                request,
+                "login",
+                next_url=back,
+                data={"nonce": nonce, "confirm": confirm},
+                auth_params=wanted,
+            )
     except FOREIGN as error:
         log.warning("openid.unreachable", provider=name, reason=type(error).__name__)
         raise ProviderError(
@@ -246,6 +252,20 @@ def depart(request: HttpRequest, name: str, *, back: str, confirm: bool = False)
         ) from error
     # No redirect: browsers hold a form to the places that our policy names, and stop it there.
     return render(request, "staff/hop.html", {"target": answer.headers["Location"]})
+
+
+@contextmanager
+def _on_the_way(name: str) -> Iterator[None]:
+    """Let few at a time wait for a provider: strangers begin as many logins as they like.
+
+    Raises:
+        ProviderError: There are enough.
+    """
+    try:
+        with _asked.taken():
+            yield
+    except HashingBusyError as error:
+        raise ProviderError(name, "too many are on their way there at this moment") from error
 
 
 class HubCallback(OAuth2CallbackView):
@@ -264,7 +284,8 @@ def came_back(request: HttpRequest, name: str) -> HttpResponse:
     """
     try:
         view = HubCallback.adapter_view(HubOpenId(request, configured(name).name))
-        answer: HttpResponse = view(request)
+        with _on_the_way(name):
+            answer: HttpResponse = view(request)
     except FOREIGN as error:
         log.warning("openid.failed", provider=name, error=type(error).__name__)
         raise ProviderError(name, "its answer cannot be understood") from error
@@ -313,7 +334,7 @@ def account_of(name: str, claims: Mapping[str, Any]) -> Account:
     link = SocialAccount.objects.select_related("user").filter(provider=name, uid=uid).first()
     if not values & set(provider.staff):
         who = link.user.name if link else f"somebody@{name}"
-        record(by=who, what="account.had_no_role", subject=who, facts={"provider": name})
+        record_no_role(who, {"provider": name})
         raise NoAccessError("the provider knows you, but you are not staff of this hub")
     if link is not None:
         found: Account = link.user

@@ -18,6 +18,7 @@ from holdfast.hub.staff.models import Account
 
 LONGEST = policy.LONGEST
 _MOST_PRODUCTS = 50
+_FEWEST_TAKEN_OVER = 6
 _FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
@@ -64,6 +65,19 @@ def must_be_usable(password: str, account: Account) -> str:
     return policy.must_be_usable(
         password, context_of(account), lists(), second_factor=has_second_factor(account)
     )
+
+
+def is_guessable(password: str, account: Account) -> bool:
+    """Tell whether a stranger would try a password early; the rules for new ones ask for more.
+
+    Raises:
+        BlockListError: Nothing can be judged at the moment.
+    """
+    try:
+        policy.must_not_be_known(password, context_of(account), lists())
+    except PasswordRefusedError:
+        return True
+    return len(password) < _FEWEST_TAKEN_OVER
 
 
 def suggest() -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.http import Http404
 
+from holdfast.accounts.directories.asking import Tested
 from holdfast.accounts.directories.settings import Server
-from holdfast.hub.errors import BadRequestError
+from holdfast.hub.errors import BadRequestError, NotAllowedError
 from holdfast.hub.staff import brake, central, factors, services
 from holdfast.hub.staff.factors import Factors
 from holdfast.hub.staff.models import Account, Login, Origin
@@ -82,8 +83,10 @@ def change(account: Account, what: str, *, by: str, why: str) -> None:
 
     Raises:
         BadRequestError: There is no such button.
-        NotAllowedError: It is the last local account, or whose button it is.
+        NotAllowedError: It is the last local account, or one's own.
     """
+    if account.name == by:
+        raise NotAllowedError("somebody else does this; your own account has a page of its own")
     if what == "off":
         services.switch(account, active=False, by=by, why=why)
     elif what == "on":
@@ -98,9 +101,28 @@ def change(account: Account, what: str, *, by: str, why: str) -> None:
 
 
 def unlock(account: Account, *, by: str, why: str = "") -> None:
-    """Let passwords be heard again that were switched off after a hundred wrong ones."""
-    brake.opened(account.name, account.name.rpartition("@")[0] or account.name)
+    """Let passwords and codes be heard again that were switched off after a hundred wrong ones."""
+    typed = account.name.rpartition("@")[0] or account.name
+    brake.opened(account.name, typed, factors.counted_as(account))
     services.record(by=by, what="account.unlocked", subject=account.name, why=why)
+
+
+def try_out(server: Server, *, name: str, password: str, by: str, address: str) -> Tested:
+    """Try one server step by step; a wrong login counts like any other.
+
+    Raises:
+        ThrottledError: Too many wrong ones for this name lately.
+        DirectoryChildError: There was no answer.
+    """
+    services.record(by=by, what="central_login.tested", subject=server.name)
+    if not name:
+        return central.try_out(server.name, password=password)
+    who = brake.who(name, address, "")
+    with brake.one_try(who):
+        tested = central.try_out(server.name, name=name, password=password)
+        if any(step == "password" and ok is False for step, ok, _told in tested.steps):
+            brake.failed(who)
+    return tested
 
 
 def server(name: str) -> Server:

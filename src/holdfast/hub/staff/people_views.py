@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from holdfast.hub.staff import central, people, services, sessions
+from holdfast.hub.staff import people, services, sessions, visitors
 from holdfast.hub.staff.forms import TryForm, WhyForm
 from holdfast.hub.staff.models import Account
 from holdfast.hub.staff.views import actor, status_of
@@ -60,8 +60,8 @@ def try_server(request: HttpRequest, name: str) -> HttpResponse:
     form = TryForm(request.POST or None)
     shown: dict[str, object] = {"server": server, "form": form}
     if form.is_valid():
-        shown["tested"] = central.try_out(server.name, **form.cleaned_data)
-        services.record(by=actor(request), what="central_login.tested", subject=server.name)
+        facts = {"by": actor(request), "address": visitors.address_of(request)}
+        shown["tested"] = people.try_out(server, **form.cleaned_data, **facts)
         shown["form"] = TryForm(initial={"name": form.cleaned_data["name"]})
         return render(request, "staff/try.html", shown)
     return render(request, "staff/try.html", shown, status=status_of(form))

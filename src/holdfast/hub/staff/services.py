@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from holdfast.accounts.policy import SHORTEST
 from holdfast.core.errors import UsageError
 from holdfast.hub.errors import NotAllowedError, SetupLinkError, TokenError
-from holdfast.hub.moments import DAY_MS, MINUTE_MS, now_ms
+from holdfast.hub.moments import DAY_MS, HOUR_MS, MINUTE_MS, now_ms
 from holdfast.hub.staff import passwords, tokens, trail
 from holdfast.hub.staff.models import Account, ApiToken, Entry, Origin, SetupLink, new_epoch
 
@@ -63,6 +63,19 @@ def record(
     # What is committed stays committed even if the head file cannot follow; it may lag behind.
     transaction.on_commit(partial(trail.write_head, settings.HUB.trail_head, head), robust=True)
     return entry
+
+
+@transaction.atomic
+def record_no_role(subject: str, facts: Mapping[str, object]) -> None:
+    """Note that somebody whom others know has no access here.
+
+    Nobody has to be staff to be written down here, so one who comes again and again has one line.
+    """
+    newest = Entry.objects.order_by("-seq").first()
+    what = "account.had_no_role"
+    again = newest is not None and (newest.what, newest.subject) == (what, subject[:300])
+    if newest is None or not again or newest.at_ms < now_ms() - HOUR_MS:
+        record(by=subject, what=what, subject=subject, facts=facts)
 
 
 @transaction.atomic

@@ -118,8 +118,16 @@ def _by_a_person(request: HttpRequest) -> bool:
     return not moved or headers.get("Sec-Fetch-User") == "?1"
 
 
+def _needs_new_password(request: HttpRequest) -> bool:
+    """Tell whether somebody got in with an old password that would not be allowed today."""
+    user = request.user
+    if not isinstance(user, Account) or not user.is_taken_over:
+        return False
+    return request.path not in {reverse("staff:password"), reverse("staff:logout")}
+
+
 class SessionLimitMiddleware:
-    """Ends sessions that are over, before any page sees them."""
+    """Ends sessions that are over, and holds up who first needs a new password."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -130,6 +138,8 @@ class SessionLimitMiddleware:
             auth.logout(request)
             request.session.set_expiry(PROOF_MS // 1000)
             messages.info(request, _("You were logged out because nothing was done for a while."))
+        if _needs_new_password(request):
+            return redirect("staff:password")
         return self.get_response(request)
 
 
