@@ -143,6 +143,17 @@ def test_a_good_old_password_is_kept_and_nobody_is_held_up(client: Client) -> No
     assert not Account.objects.get().is_taken_over
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("real_hashers")
+def test_an_account_that_may_never_open_is_no_reason_to_switch_off_the_last_one() -> None:
+    account = services.add_account("ada", GOOD, by="system")
+    taken_over("admin", "admin")
+    with pytest.raises(NotAllowedError):
+        services.switch(account, active=False, by="system", why="x")
+    services.add_account("bob", GOOD + "!", by="system")
+    services.switch(account, active=False, by="system", why="x")
+
+
 # --- keys of accounts ------------------------------------------------------------------------
 
 

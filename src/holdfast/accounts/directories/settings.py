@@ -130,6 +130,18 @@ class Server:
         return self.port or PORTS[self.protocol, self.transport]
 
     @property
+    def place(self) -> dict[str, object]:
+        """Say where a secret goes, and what makes sure that it goes there."""
+        return {
+            "host": self.host.lower(),
+            "protocol": self.protocol,
+            "transport": self.transport,
+            "port": self.usual_port,
+            "ca": self.ca.strip(),
+            "tls_name": self.tls_name.lower(),
+        }
+
+    @property
     def address(self) -> str:
         """Write host and port as people do."""
         host = self.host.strip("[]")

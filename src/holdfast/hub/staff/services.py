@@ -232,7 +232,9 @@ def switch(account: Account, *, active: bool, by: str, why: str = "") -> None:
         NotAllowedError: It is the only local one that is left.
     """
     others = Account.objects.filter(is_active=True, origin=Origin.LOCAL).exclude(pk=account.pk)
-    if not active and account.origin == Origin.LOCAL and not others.exists():
+    # Nobody may get in with a password that is none, or one of another product.
+    can_log_in = any(one.has_usable_password() and not one.is_taken_over for one in others)
+    if not active and account.origin == Origin.LOCAL and not can_log_in:
         error = NotAllowedError(f"{account.name} is the last local account that can log in")
         error.hint = "Make another one first, with `holdfast hub setup-link --another`."
         raise error
