@@ -224,6 +224,13 @@ _COOKIE = Text(longest=128, pattern=r"[0-9a-f.]*", secret=True)
 _PENDING = Text(longest=64, pattern=r"[0-9a-f]+", secret=True)
 _PAGE = Number(lowest=0, highest=999)
 _SOURCED = frozenset({"source", "cookie"})
+_BY_BOTH = {
+    "name": _ANY_NAME,
+    "password": _PASSWORD,
+    "code": _CODE,
+    "source": _SOURCE,
+    "cookie": _COOKIE,
+}
 # Strangers and the owner come through the same gui: what slows strangers is the throttle, which
 # tells them apart, and not a bound that they could use up for everybody.
 _GUESSED_S = 0.2
@@ -352,26 +359,14 @@ AUTH_VERBS: Mapping[str, Verb] = {
     "account.totp.remove": Verb(
         purpose="Ask for codes no more; needs the password and a code.",
         callers=_PEOPLE,
-        args={
-            "name": _ANY_NAME,
-            "password": _PASSWORD,
-            "code": _CODE,
-            "source": _SOURCE,
-            "cookie": _COOKIE,
-        },
+        args=_BY_BOTH,
         optional=_SOURCED,
         slow=True,
     ),
     "account.recovery": Verb(
         purpose="Make ten new recovery codes; the old ones are worth nothing then.",
         callers=_PEOPLE,
-        args={
-            "name": _ANY_NAME,
-            "password": _PASSWORD,
-            "code": _CODE,
-            "source": _SOURCE,
-            "cookie": _COOKIE,
-        },
+        args=_BY_BOTH,
         optional=_SOURCED | {"code"},
         slow=True,
     ),
@@ -384,9 +379,11 @@ AUTH_VERBS: Mapping[str, Verb] = {
         quiet=True,
     ),
     "account.known.forget": Verb(
-        purpose="Forget all known browsers of an account.",
+        purpose="Forget all known browsers of one's own account.",
         callers=_PEOPLE,
-        args={"name": _ANY_NAME},
+        args=_BY_BOTH,
+        optional=_SOURCED | {"code"},
+        slow=True,
     ),
     "account.list": Verb(
         purpose="Tell all accounts, a page at a time.",

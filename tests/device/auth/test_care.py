@@ -215,6 +215,22 @@ def test_a_new_password_ends_sessions_and_forgets_browsers(accounts: Accounts, c
         care.password(name="ada", old="no", new=NEW, **MINE)
 
 
+def test_known_browsers_are_forgotten_only_with_the_password(
+    accounts: Accounts, care: Care
+) -> None:
+    care.add(name="bob", password=NEW, role="viewer")
+    for name, password in (("ada", PASSWORD), ("bob", NEW)):
+        accounts.login(name=name, password=password)
+    before = accounts.kept.known
+    # Neither without, nor for another account, nor for a name that this device does not know.
+    for name, password in (("ada", ""), ("ada", NEW), ("eve", PASSWORD)):
+        with pytest.raises(LoginError):
+            care.forget_browsers(name=name, password=password, **MINE)
+    assert accounts.kept.known == before
+    care.forget_browsers(name="ADA", password=PASSWORD, **MINE)
+    assert {one.name for one in accounts.kept.known.values()} == {"bob"}
+
+
 def test_guessing_the_old_password_is_slowed_too(care: Care) -> None:
     for _ in range(3):
         with pytest.raises(LoginError):
@@ -222,6 +238,7 @@ def test_guessing_the_old_password_is_slowed_too(care: Care) -> None:
     for change in (
         lambda: care.password(name="ada", old=PASSWORD, new=NEW, **MINE),
         lambda: care.recovery(name="ada", password=PASSWORD, **MINE),
+        lambda: care.forget_browsers(name="ada", password=PASSWORD, **MINE),
         lambda: care.totp_begin(name="ada", password=PASSWORD, **MINE),
         lambda: care.prove(name="ada", secret=PASSWORD, verb="reboot", args="{}", **MINE),
         lambda: care.test_central(server="x", name="ada", password=PASSWORD),

@@ -98,9 +98,12 @@ def test_a_password_alone_makes_no_recovery_codes_and_no_new_password(
     for change in (
         lambda: care.recovery(name="ada", password=PASSWORD, **MINE),
         lambda: care.password(name="ada", old=PASSWORD, new=NEW, **MINE),
+        lambda: care.forget_browsers(name="ada", password=PASSWORD, **MINE),
     ):
         with pytest.raises(CodeWantedError):
             change()
+    with pytest.raises(SecondError):
+        care.forget_browsers(name="ada", password=PASSWORD, code="000000", **MINE)
     assert accounts.kept == before
     codes = care.recovery(name="ada", password=PASSWORD, code=code_of(seed, clock), **MINE)
     changed = care.password(name="ada", old=PASSWORD, new=NEW, code=codes[0], **MINE)

@@ -223,7 +223,8 @@ def test_other_sessions_and_browsers_can_be_ended(site: Any, visitor: Visitor) -
     assert visitor.post("/account/sessions/end", "/account")[0] == 303
     assert other.ask("GET", "/account")[2]["location"] == "/login"
     assert "Another browser:" not in visitor.ask("GET", "/account")[1]
-    assert visitor.post("/account/browsers/forget", "/account")[0] == 303
+    page = "/account/browsers/forget"
+    assert visitor.post(page, page, password=PASSWORD)[0] == 303
     assert ask_auth(site, "account.list", page=0)["accounts"][0]["browsers"] == 0
 
 
@@ -423,7 +424,14 @@ def test_no_query_breaks_a_page(visitor: Visitor, query: str) -> None:
 
 def test_no_page_of_accounts_has_inline_code(visitor: Visitor) -> None:
     visitor.log_in()
-    for path in (*OWNERS_PAGES, "/account", "/account/password", "/account/app", "/account/codes"):
+    for path in (
+        *OWNERS_PAGES,
+        "/account",
+        "/account/password",
+        "/account/app",
+        "/account/codes",
+        "/account/browsers/forget",
+    ):
         status, text, found = visitor.ask("GET", path)
         assert status == 200, path
         assert found["cache-control"] == "no-store"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.device.gui.central_draft import Draft, FieldError, fault_of, replaced
-from holdfast.device.gui.central_forms import defaults_of, server_of, whole
+from holdfast.device.gui.central_forms import defaults_of, server_of, step_view, whole
 from holdfast.device.gui.desk import Kept
 from tests.device.visiting import FORM, PASSWORD, Visitor
 
@@ -114,7 +114,7 @@ def test_what_belongs_to_a_session_goes_with_it() -> None:
         ({"timeout_s": "99"}, "timeout_s", "Seconds for one try"),
         ({"ca": "no certificate"}, "ca", "certificates in PEM"),
         ({"base": ""}, "base", "is needed to search"),
-        ({"bind_dn": ""}, "bind_dn", "either this or"),
+        ({"bind_dn": ""}, "bind_dn", 'either this or "Pattern of the name to log in with"'),
         ({"user_filter": "(uid=ada)"}, "user_filter", "must contain {name}"),
         ({"transport": "plain"}, "transport", "ldap knows tls and starttls"),
     ],
@@ -128,6 +128,24 @@ def test_a_fault_names_its_field(
     assert re.search(rf'name="{field}"[^>]*aria-invalid="true"', text), field
     assert 'value="ldap.example.test"' in text or "host" in changes
     assert LDAP["shared"] not in text
+    assert "Secrets are not shown again: type yours once more." in text
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (
+            "it is not ours: set tls_name to it",
+            'it is not ours: set "Name in the certificate" to it',
+        ),
+        ("put the one that signs it into ca", 'signs it into "Certificate of the authority"'),
+        ("Put the one that signs it into ca.", 'signs it into "Certificate of the authority"'),
+        ("the server wants StartTLS: set transport to starttls", "choose StartTLS under"),
+        ("nobody called set_name", "nobody called set_name"),
+    ],
+)
+def test_a_step_speaks_of_what_stands_on_the_page(told: str, shown: str) -> None:
+    assert shown in step_view({"name": "tls", "ok": False, "told": told}).told
 
 
 @pytest.mark.servers
@@ -221,7 +239,7 @@ def test_every_refusal_becomes_words(message: str, elements: list[dict[str, int]
 
 def test_secrets_of_a_server_that_goes_are_dropped() -> None:
     plain = {"servers": [server_of({"host": "a"}, name="a", protocol="radius")]}
-    draft = Draft(plain={}, known=("a",))
+    draft = Draft(plain={}, known=("a",), before=plain)
     draft.change(plain)
     draft.secrets["a"] = SECRET
     assert SECRET not in repr(draft)

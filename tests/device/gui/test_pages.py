@@ -122,6 +122,14 @@ def test_cookie_and_logout(site: Any, visitor: Visitor) -> None:
     assert visitor.ask("GET", "/")[2]["location"] == "/login"
 
 
+@pytest.mark.parametrize("address", ["", "ada", "ada@", "a b@example.org", "x" * 4000, "ada\0@b.c"])
+def test_a_wrong_address_is_told_at_its_field(visitor: Visitor, address: str) -> None:
+    visitor.log_in()
+    status, text, _ = visitor.post("/settings/address", "/settings", address=address)
+    assert status in {400, 409, 422}
+    assert "This e-mail address cannot be used." in text
+
+
 def test_session_survives_the_restart_of_an_update(site: Any, visitor: Visitor) -> None:
     visitor.log_in()
     site.stop()

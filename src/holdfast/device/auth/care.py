@@ -275,9 +275,23 @@ class Care:
             self._must_have_owner(left, accounts.central.settings_or_local().local_names)
             accounts.change(left)
 
-    def forget_browsers(self, *, name: str) -> None:
-        """Forget all known browsers of an account."""
+    def forget_browsers(
+        self, *, name: str, password: str, source: str, cookie: str, code: str = ""
+    ) -> None:
+        """Forget all known browsers of one's own account.
+
+        Who is known is heard while strangers guess: a gui that was taken over must not be able to
+        make the owner a stranger.
+
+        Raises:
+            HoldfastError: The password or a code is wrong.
+        """
         accounts = self._accounts
+        if folded(name) in accounts.kept.accounts:
+            self._confirmed_by_both(name, password, code, source, cookie)
+        else:  # only servers know him
+            who = accounts.who_tries(name, source, cookie)
+            accounts.recognised(who, typed_form(name), password, source, cookie)
         with accounts.lock:
             accounts.change(accounts.kept.without_known(folded(name)))
 

@@ -92,25 +92,13 @@ def _must_stay_where_they_were(
         if server.name not in staying:
             continue
         old = known.get(server.name)
-        new_place, old_place = _place(server), _place(old) if old is not None else {}
+        new_place, old_place = server.place, old.place if old is not None else {}
         moved = next((key for key, each in new_place.items() if old_place.get(key) != each), "")
         if moved:
             raise CentralSettingsError(
                 f"servers[{index}].{moved}: the secret of {server.name} was typed for another "
                 "place or encryption and goes nowhere else; type it again"
             )
-
-
-def _place(server: central.Server) -> dict[str, object]:
-    """Say where a secret goes, and what makes sure that it goes there."""
-    return {
-        "host": server.host.lower(),
-        "protocol": server.protocol,
-        "transport": server.transport,
-        "port": server.usual_port,
-        "ca": server.ca.strip(),
-        "tls_name": server.tls_name.lower(),
-    }
 
 
 def _secret_names(settings: central.CentralLogin) -> list[str]:

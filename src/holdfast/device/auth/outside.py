@@ -169,10 +169,7 @@ class Outside:
             wrong = any(step == "password" and ok is False for step, ok, _told in tested.steps)
             if who is not None and wrong:
                 accounts.failed(who)
-        steps = [
-            {"name": step, "ok": ok, "told": told[:_LONGEST_TOLD]}
-            for step, ok, told in tested.steps
-        ]
+        steps = [{"name": step, "ok": ok, "told": _short(told)} for step, ok, told in tested.steps]
         return {"steps": steps, "role": tested.role}
 
     def came(self, entrance: Entrance, source: str) -> str:
@@ -245,3 +242,8 @@ def _keeps_records(plain: Mapping[str, Any], method: str) -> bool:
         server.get("name") in names and server.get("protocol") == _WITH_RECORDS
         for server in plain.get("servers", ())
     )
+
+
+def _short(told: str) -> str:
+    """Cut a text so that it shows that it was cut."""
+    return told if len(told) <= _LONGEST_TOLD else told[: _LONGEST_TOLD - 1] + "…"

@@ -147,7 +147,7 @@ class Auth:
             "account.totp.remove": _by(lambda **args: self._care.totp_remove(**_whole(args))),
             "account.recovery": _by(lambda **args: {"codes": self._care.recovery(**_whole(args))}),
             "account.logins": _by(self._logins),
-            "account.known.forget": _late(lambda: self._care.forget_browsers),
+            "account.known.forget": _by(lambda **args: self._care.forget_browsers(**_whole(args))),
             "account.list": _by(self._list),
             "account.add": _by(lambda **args: _shown(self._care.add(**args))),
             "account.remove": _late(lambda: self._care.remove),

@@ -12,8 +12,18 @@ from starlette.responses import Response
 from holdfast.core.errors import HoldfastError
 from holdfast.device.gui import accounts, qr
 from holdfast.device.gui.backends import Backends, text_of
-from holdfast.device.gui.desk import LOCAL, Desk, Kept, Shown, shown, status_of, ticket_of, to
-from holdfast.device.gui.entry import offered
+from holdfast.device.gui.desk import (
+    LOCAL,
+    Desk,
+    Kept,
+    Shown,
+    sentence,
+    shown,
+    status_of,
+    ticket_of,
+    to,
+)
+from holdfast.device.gui.entry import TOO_SHORT, offered
 from holdfast.device.gui.forms import one
 from holdfast.device.gui.sessions import Session
 from holdfast.device.gui.texts import near
@@ -22,6 +32,7 @@ from holdfast.device.gui.texts import translate as _
 _LEAST, _LEAST_WITH_SECOND = 15, 8
 _LONGEST_CODE = 64
 _HIGHEST_PAGE = 999
+_SET = "account-second-set"
 _SAVED = {
     "password": "Your password was changed. All other sessions and known browsers are over.",
     "browsers": "No browser is known any more.",
@@ -95,25 +106,16 @@ class AccountPages:
         if one(fields, "do") in {"take", "another"}:
             return await self._password(request, session, fields)
         try:
+            refusal = await self._refusal(session, one(fields, "password"))
+            if refusal is not None:
+                return await self._password(request, session, fields, told=refusal)
             entered = await self._backends.password(
                 old=one(fields, "old"),
                 new=one(fields, "password"),
+                code=one(fields, "code"),
                 asker=desk.asker(request, session),
             )
         except HoldfastError as error:
-            return await self._password(request, session, fields, error=error)
-        self._backends.forget_epochs()
-        desk.sessions.end_others(name=session.name, but=None)
-        return desk.begun(request, entered, "/account?done=password")
-
-    async def _password(
-        self, request: Request, session: Session, fields: dict[str, str],
-        *, error: HoldfastError | None = None,
-    ) -> Response:  # fmt: skip
-        suggestion, taken = await offered(self._backends, fields)
-        row = await accounts.own(self._backends, session)
-        told = None
-        if error is not None:
             told = shown(error)
             if error.code == "account-login":
                 told = Shown(
@@ -121,12 +123,47 @@ class AccountPages:
                     hint=_("Capitals matter. Nothing was changed."),
                     field="old",
                 )
-        has_second = row is not None and row.has_second
+            return await self._password(
+                request, session, fields, told=told, status=status_of(error)
+            )
+        self._backends.forget_epochs()
+        desk.sessions.end_others(name=session.name, but=None)
+        return desk.begun(request, entered, "/account?done=password")
+
+    async def _refusal(self, session: Session, new: str) -> Shown | None:
+        """Say what speaks against a password before a code is used up: each is good once."""
+        if not await accounts.has_second(self._backends, session):
+            return None
+        if len(new) < _LEAST_WITH_SECOND:
+            return Shown(
+                message=_("Too short: {count} of {least} characters.").format(
+                    count=len(new), least=_LEAST_WITH_SECOND
+                ),
+                hint=_("Nothing was changed, and your code is still good."),
+                field="password",
+            )
+        told = await self._backends.ask(
+            "account.check", {"name": session.name, "password": new}, slow=True
+        )
+        if not told.get("message") or told.get("reason") == TOO_SHORT:  # alone it would be
+            return None
+        return Shown(
+            message=sentence(_(str(told["message"]))),
+            hint=_(str(told.get("hint", ""))),
+            field="password",
+        )
+
+    async def _password(
+        self, request: Request, session: Session, fields: dict[str, str],
+        *, told: Shown | None = None, status: int = 422,
+    ) -> Response:  # fmt: skip
+        suggestion, taken = await offered(self._backends, fields)
+        has_second = await accounts.has_second(self._backends, session)
         return await self._desk.page(
             request,
             "password.html",
             error=told,
-            status=status_of(error) if error is not None else 200,
+            status=status if told is not None else 200,
             here="account",
             suggestion=suggestion,
             taken=taken,
@@ -144,7 +181,7 @@ class AccountPages:
             return to("/account")
         if request.method != "POST":
             self._begun.drop(session.token)
-            return await desk.page(request, "app.html", here="account")
+            return await self._app_first(request, session)
         fields = await desk.session_form(request)
         if one(fields, "do") == "confirm":
             return await self._confirm(request, session, one(fields, "code"))
@@ -156,15 +193,23 @@ class AccountPages:
             )
             address = text_of(told, "address")
         except HoldfastError as error:
-            return await desk.page(
-                request,
-                "app.html",
-                here="account",
-                error=_wrong_password(error),
-                status=status_of(error),
-            )
+            return await self._app_first(request, session, error=error)
         self._begun.keep(session.token, address)
         return await self._app(request, address)
+
+    async def _app_first(
+        self, request: Request, session: Session, *, error: HoldfastError | None = None
+    ) -> Response:
+        """Ask for the password, or say that the app of now has to go first."""
+        is_set = error is not None and error.code == _SET
+        return await self._desk.page(
+            request,
+            "app.html",
+            here="account",
+            is_set=is_set or await accounts.has_second(self._backends, session),
+            error=_wrong_password(error) if error is not None and not is_set else None,
+            status=status_of(error) if error is not None else 200,
+        )
 
     async def _app(
         self, request: Request, address: str, *, error: HoldfastError | None = None
@@ -189,11 +234,9 @@ class AccountPages:
         try:
             told = await self._backends.ask("account.totp.confirm", args, slow=True)
         except HoldfastError as error:
-            if error.code == "account-pending":
+            if error.code in {"account-pending", _SET}:
                 self._begun.drop(session.token)
-                return await self._desk.page(
-                    request, "app.html", here="account", error=shown(error), status=422
-                )
+                return await self._app_first(request, session, error=error)
             return await self._app(request, address, error=error)
         self._begun.drop(session.token)
         return await self._codes(request, told, title=_("Your app is ready"), done="ready")
@@ -236,19 +279,12 @@ class AccountPages:
         if session.method != LOCAL:
             return to("/account")
         if request.method != "POST":
-            return await desk.page(request, "codes_new.html", here="account")
+            return await self._by_both(request, session, "codes_new.html")
         fields = await desk.session_form(request)
-        args = {**desk.asker(request, session), "password": one(fields, "password")}
         try:
-            told = await self._backends.ask("account.recovery", args, slow=True)
+            told = await self._confirmed(request, session, "account.recovery", fields)
         except HoldfastError as error:
-            return await desk.page(
-                request,
-                "codes_new.html",
-                here="account",
-                error=_wrong_password(error),
-                status=status_of(error),
-            )
+            return await self._by_both(request, session, "codes_new.html", error=error)
         return await self._codes(request, told, title=_("Your new recovery codes"), done="codes")
 
     async def _codes(
@@ -260,13 +296,43 @@ class AccountPages:
             request, "codes.html", here="account", title=title, codes=codes, done=done
         )
 
+    async def _confirmed(
+        self, request: Request, session: Session, verb: str, fields: dict[str, str]
+    ) -> dict[str, Any]:
+        """Ask auth for something that needs the password, and a code where there is an app."""
+        args = {
+            **self._desk.asker(request, session),
+            "password": one(fields, "password"),
+            **self._backends.code_form(one(fields, "code")),
+        }
+        return await self._backends.ask(verb, args, slow=True)
+
+    async def _by_both(
+        self, request: Request, session: Session, template: str,
+        *, error: HoldfastError | None = None,
+    ) -> Response:  # fmt: skip
+        """Show a form that asks for the password, and for a code where there is an app."""
+        return await self._desk.page(
+            request,
+            template,
+            here="account",
+            has_second=await accounts.has_second(self._backends, session),
+            error=_wrong_password(error) if error is not None else None,
+            status=status_of(error) if error is not None else 200,
+        )
+
     # Browsers, sessions, log.
 
     async def forget(self, request: Request) -> Response:
         """Forget all known browsers."""
         session = self._desk.inside(request)
-        await self._desk.session_form(request)
-        await self._backends.ask("account.known.forget", {"name": session.name})
+        if request.method != "POST":
+            return await self._by_both(request, session, "browsers.html")
+        fields = await self._desk.session_form(request)
+        try:
+            await self._confirmed(request, session, "account.known.forget", fields)
+        except HoldfastError as error:
+            return await self._by_both(request, session, "browsers.html", error=error)
         return to("/account?done=browsers")
 
     async def end_others(self, request: Request) -> Response:

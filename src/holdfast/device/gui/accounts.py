@@ -18,6 +18,7 @@ _TITLES = {
     "in": "{name} logged in",
     "wrong": "Wrong password for {name}",
     "wrong-second": "Right password, wrong code for {name}",
+    "too-known": "Right password for {name}, but one that everybody tries: not let in",
     "second-wanted": "Right password for {name}; a code was asked for",
     "slowed": "A try for {name} came too early and was not heard",
     "no-role": "{name} is known to the servers, but no rule gives a role",
@@ -28,9 +29,16 @@ _NAMELESS = {
     "wrong": "Wrong password for a name that this device does not know",
     "no-role": "Somebody is known to the servers, but no rule gives a role",
     "unavailable": "No server answered for somebody",
+    "too-known": "Right password for an account that is gone, but one that everybody tries",
     "wrong-second": "A wrong recovery code for a name that this device does not know",
 }
-_KINDS = {"in": "calm", "recovered": "calm", "wrong": "bad", "wrong-second": "bad"}
+_KINDS = {
+    "in": "calm",
+    "recovered": "calm",
+    "wrong": "bad",
+    "wrong-second": "bad",
+    "too-known": "bad",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +116,8 @@ async def own(backends: Backends, session: Session) -> Row | None:
     return next((one for one in await rows(backends) if one.name == session.name), None)
 
 
-async def confirms_by_code(backends: Backends, session: Session) -> bool:
-    """Whether auth takes a code, and no password, where something is to be confirmed."""
+async def has_second(backends: Backends, session: Session) -> bool:
+    """Whether codes of an app are asked for where something is to be confirmed."""
     try:
         row = await own(backends, session)
     except HoldfastError:

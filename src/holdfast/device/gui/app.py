@@ -80,11 +80,12 @@ def application(
         auto_reload=False,
     )
     templates.globals.update(_=translate, asset=static.address)
+    backends = Backends(
+        agent=config.agent_socket, auth=config.auth_socket, broker=config.broker_socket
+    )
     desk = Desk(
-        backends=Backends(
-            agent=config.agent_socket, auth=config.auth_socket, broker=config.broker_socket
-        ),
-        sessions=Sessions(config.folder / "gui" / "sessions.json", now=now),
+        backends=backends,
+        sessions=Sessions(config.folder / "gui" / "sessions.json", now=now, left=backends.left),
         templates=templates,
         now=now,
         roles=config.roles,
@@ -160,7 +161,7 @@ def _about_accounts(desk: Desk, own: AccountPages, ruling: RulingPages) -> Itera
     yield _owned(desk, "/account/app", own.app, _BOTH)
     yield _owned(desk, "/account/app/remove", own.app_off, _BOTH)
     yield _owned(desk, "/account/codes", own.codes, _BOTH)
-    yield _owned(desk, "/account/browsers/forget", own.forget, _POST)
+    yield _owned(desk, "/account/browsers/forget", own.forget, _BOTH)
     yield _owned(desk, "/account/sessions/end", own.end_others, _POST)
     yield _owned(desk, "/account/logins", own.logins)
     yield _owned(desk, "/people", ruling.people)

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ _MOST_EPOCHS = 31
 _WRONG_LOGIN = ("account-login", "This name and this password do not belong together.")
 _COOKIE = re.compile(r"[0-9a-f.]{0,128}")
 _PENDING = re.compile(r"[0-9a-f]{1,64}")
+_TASK = _PENDING
 
 
 class Entered(NamedTuple):
@@ -42,6 +44,7 @@ class Entered(NamedTuple):
         cookie: Device cookie to be set; empty for none.
         pending: Not empty: a code is wanted (`account.second`), nothing else in here counts.
         renew: Whether a new password is to be chosen before anything else.
+        task: Not empty: to be told by `left` when the session is over.
     """
 
     name: str = ""
@@ -51,6 +54,7 @@ class Entered(NamedTuple):
     cookie: str = ""
     pending: str = ""
     renew: bool = False
+    task: str = ""
 
 
 class Backends:
@@ -200,6 +204,12 @@ class Backends:
         """Give a device cookie as auth hears it; empty for anything else."""
         return cookie if _COOKIE.fullmatch(cookie) else ""
 
+    @staticmethod
+    def code_form(code: str) -> dict[str, str]:
+        """Give the argument for a typed code; none where nothing was typed."""
+        typed = code.strip()[:_LONGEST_CODE]
+        return {"code": typed} if typed else {}
+
     async def second(self, *, pending: str, code: str) -> Entered:
         """Finish a login with a code.
 
@@ -225,9 +235,23 @@ class Backends:
         }
         return text_of(await self._ask(self._auth, "account.unlock", args, slow=True), "cookie")
 
-    async def password(self, *, old: str, new: str, asker: dict[str, str]) -> Entered:
-        """Change one's own password."""
-        args = {**asker, "old": old, "new": new}
+    def left(self, task: str) -> None:
+        """Have auth told that a visit is over; nobody waits for it, and it may fail."""
+        if not _TASK.fullmatch(task):
+            return
+
+        def tell() -> None:
+            with suppress(HoldfastError, OSError):
+                wire.call(self._auth, "account.left", {"task": task}, _QUICK_S)
+
+        with suppress(RuntimeError):  # no thread can be had: somebody logs out all the same
+            self._long.submit(tell)
+
+    async def password(
+        self, *, old: str, new: str, asker: dict[str, str], code: str = ""
+    ) -> Entered:
+        """Change one's own password; with a code where there is a second factor."""
+        args = {**asker, "old": old, "new": new, **self.code_form(code)}
         return _who(await self.ask("account.password", args, slow=True))
 
     async def suggestion(self) -> str:
@@ -294,6 +318,7 @@ def _who(answer: dict[str, Any]) -> Entered:
     if not all(isinstance(text, str) for text in texts) or not isinstance(epoch, int):
         raise AnswerError("The part of the device that knows its accounts is confused.")
     name, role, method, cookie = (str(text) for text in texts)
+    task = answer.get("task")
     return Entered(
         name=name,
         role=role,
@@ -301,6 +326,7 @@ def _who(answer: dict[str, Any]) -> Entered:
         epoch=epoch,
         cookie=cookie,
         renew=answer.get("renew") is True,
+        task=task if isinstance(task, str) and _TASK.fullmatch(task) else "",
     )
 
 

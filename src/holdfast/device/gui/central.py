@@ -1,6 +1,8 @@
 """Pages of central login: servers, groups, order, roles, putting into force, testing."""
 
 import copy
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -56,13 +58,16 @@ class CentralPages:
                 raise
             # What is in force cannot be read; the owner can put something else in its place.
             return Draft(plain={}, known=(), is_changed=True, is_anew=True)
-        return Draft(plain=plain, known=tuple(known))
+        return Draft(plain=plain, known=tuple(known), before=plain)
 
     async def _form(self, request: Request) -> dict[str, str]:
         return await self._desk.session_form(request, longest=_LONGEST_BODY, most=_MOST_FIELDS)
 
-    def _change(self, session: Session, draft: Draft, plain: Plain) -> None:
-        draft.change(plain)
+    def _change(
+        self, session: Session, draft: Draft, plain: Plain,
+        typed: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        draft.change(plain, typed)
         self._drafts.keep(session.token, draft)
 
     async def _show(
@@ -108,8 +113,7 @@ class CentralPages:
             status=status,
             error=error,
             saved=saved,
-            by_code=draft.is_changed
-            and await accounts.confirms_by_code(self._desk.backends, session),
+            by_code=draft.is_changed and await accounts.has_second(self._desk.backends, session),
             draft=draft,
             methods=methods,
             offers=[(name, central_forms.PROTOCOLS[name]) for name in self._desk.protocols],
@@ -129,8 +133,13 @@ class CentralPages:
             proof = await desk.proven(request, "central.write", args, one(fields, "secret"))
             await desk.backends.ask("central.write", args, slow=True, proof=proof)
         except HoldfastError as error:
-            told = shown(error, by_code=await accounts.confirms_by_code(desk.backends, session))
+            told = shown(error, by_code=await accounts.has_second(desk.backends, session))
             if error.code == "accounts-central-settings":
+                moved = draft.moved(str(error))
+                if moved is not None:
+                    server, fault = moved
+                    server = central_forms.whole(server)
+                    return await self._server(request, draft, server, is_new=False, fault=fault)
                 told = shown_fault(fault_of(str(error), draft.plain))
             return await self._central(request, session, error=told, status=status_of(error))
         self._drafts.drop(session.token)
@@ -178,10 +187,11 @@ class CentralPages:
                 group = {"name": name, "servers": [name]}
                 if draft.named("groups", name) is None:
                     plain = replaced(plain, "groups", None, group)
-            self._change(session, draft, plain)
+            self._change(session, draft, plain, central_forms.secrets_of(fields, read))
         except FieldError as fault:
+            if one(fields, "shared") or one(fields, "key"):
+                fault.hint = fault.hint or _("Secrets are not shown again: type yours once more.")
             return await self._server(request, draft, server, is_new=is_new, fault=fault)
-        draft.secrets.update(central_forms.secrets_of(fields, read))
         return to("/central")
 
     async def _server(

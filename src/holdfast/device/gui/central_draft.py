@@ -3,18 +3,21 @@
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from holdfast.core.errors import HoldfastError
-from holdfast.device.gui.desk import Shown
+from holdfast.device.gui.desk import Shown, sentence
 from holdfast.device.gui.texts import translate as _
 
 Plain = dict[str, Any]
 _TOLD = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<at>[^`]*)`)?", re.DOTALL)
 _PROBLEM = re.compile(r"(?:(?P<place>[a-z_]+(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)*): )?(?P<why>.+)")
 _INDEX = re.compile(r"\[(\d+)\]")
+_FIELD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+_MOVED = re.compile(r"servers\[(\d{1,3})\]\.[a-z_]+: the secret of [^;]*; type it again")
 _PREFIX = "The settings of central login cannot be used: "
 LABELS: Mapping[str, str] = {
     "name": "Name",
@@ -37,6 +40,8 @@ LABELS: Mapping[str, str] = {
     "name_attribute": "Attribute with the name",
     "attributes": "Further attributes for roles",
     "servers": "Servers",
+    "groups": "Groups of servers",
+    "roles": "Rules for roles",
     "dead_s": "Seconds a silent server is left out",
     "order": "Order",
     "local_names": "Emergency accounts",
@@ -83,6 +88,7 @@ class Draft:
         known: Names of the secrets that auth has.
         is_changed: Whether anything differs from what is in force.
         is_anew: Whether what is in force could not be read, so that this takes its place.
+        before: The settings in force; the secrets that auth has were typed for these.
     """
 
     plain: Plain
@@ -90,6 +96,7 @@ class Draft:
     secrets: dict[str, str | None] = field(default_factory=dict, repr=False)
     is_changed: bool = False
     is_anew: bool = False
+    before: Plain = field(default_factory=dict)
 
     def list_of(self, kind: str) -> list[Plain]:
         """Give servers, groups, methods or roles."""
@@ -106,21 +113,33 @@ class Draft:
             return self.secrets[name] is not None
         return name in self.known
 
-    def change(self, plain: Plain) -> None:
-        """Take new settings, if they make sense.
+    def change(self, plain: Plain, typed: Mapping[str, str | None] = MappingProxyType({})) -> None:
+        """Take new settings, if they make sense, and secrets that were typed for them.
 
         Raises:
             FieldError: They do not; it names the field.
         """
         must_make_sense(plain)
+        secrets = {**self.secrets, **typed}
+        must_stay(plain, set(self.known) - set(secrets), self.before)
         self.plain = plain
         self.is_changed = True
         names = {one["name"] for one in self.list_of("servers")}
         self.secrets = {
-            name: secret
-            for name, secret in self.secrets.items()
-            if name.removesuffix(".key") in names
+            name: secret for name, secret in secrets.items() if name.removesuffix(".key") in names
         }
+
+    def moved(self, message: str) -> tuple[Plain, FieldError] | None:
+        """Find the server whose secret auth does not send to another place, as it says.
+
+        That happens where somebody else changed what is in force since this was begun.
+        """
+        found = _MOVED.search(message)
+        servers = self.list_of("servers")
+        if found is None or int(found[1]) >= len(servers):
+            return None
+        server = servers[int(found[1])]
+        return server, _to_be_typed_again(server["name"])
 
     def content(self) -> bytes:
         """Write what auth is handed."""
@@ -164,6 +183,35 @@ def must_make_sense(plain: Plain) -> None:
         raise fault_of(str(error), plain) from error
 
 
+def must_stay(plain: Plain, staying: Container[str], before: Plain) -> None:
+    """Refuse to move a server along with a secret that nobody typed now, as auth would later.
+
+    Later is too late: the code that confirms would be used up.
+
+    Raises:
+        FieldError: The secret is to be typed again.
+    """
+    # As in `must_make_sense`.
+    from holdfast.accounts.directories import settings  # noqa: PLC0415
+    from holdfast.accounts.errors import CentralSettingsError  # noqa: PLC0415
+
+    try:
+        known = {one.name: one.place for one in settings.of_plain(before).servers}
+    except CentralSettingsError:
+        known = {}
+    for server in settings.of_plain(plain).servers:
+        if server.name in staying and known.get(server.name) != server.place:
+            raise _to_be_typed_again(server.name)
+
+
+def _to_be_typed_again(name: str) -> FieldError:
+    return FieldError(
+        "shared",
+        _("The secret of {name} was typed for another place or encryption").format(name=name),
+        hint=_("It goes nowhere else by itself: type it again here, or have it forgotten."),
+    )
+
+
 def fault_of(message: str, plain: Plain) -> FieldError:
     """Put the refusal of settings into words that name thing and field."""
     found = _TOLD.fullmatch(message.removeprefix(_PREFIX))
@@ -178,13 +226,26 @@ def fault_of(message: str, plain: Plain) -> FieldError:
         label = LABELS.get(name, "")
         thing = _thing_of(whole, plain)
         words = ", ".join(filter(None, (thing, _(label) if label else "")))
-        lines.append(f"{words}: {_(why)}" if words else _(why))
+        told = labelled(_(why))
+        lines.append(f"{words}: {told}" if words else told)
     return FieldError(first, "; ".join(lines))
 
 
 def shown_fault(error: FieldError) -> Shown:
     """Show a fault of a field in its form."""
-    return Shown(message=f"{error}.".replace("..", "."), hint=_(error.hint), field=error.field)
+    return Shown(
+        message=sentence(f"{error}.".replace("..", ".")), hint=_(error.hint), field=error.field
+    )
+
+
+def labelled(told: str) -> str:
+    """Put what fields are called on pages in place of their names in the settings."""
+
+    def label_of(found: re.Match[str]) -> str:
+        label = LABELS.get(found[0])
+        return f'"{_(label)}"' if label else found[0]
+
+    return _FIELD.sub(label_of, told)
 
 
 def _field_of(place: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.device.gui.central_draft import FieldError, Plain
+from holdfast.device.gui.central_draft import FieldError, Plain, labelled
 from holdfast.device.gui.forms import one
 from holdfast.device.gui.texts import translate as _
 
@@ -61,6 +61,12 @@ _LDAP_TEXTS = (
     "nested",
     "name_attribute",
 )
+# What servers are told about in the words of the settings, which the pages do not show.
+_ENDINGS: Mapping[str, str] = {
+    "signs it into ca": 'signs it into "Certificate of the authority"',
+    "set transport to starttls": 'choose StartTLS under "Encryption"',
+    "set transport to tls": 'choose TLS from the first byte under "Encryption"',
+}
 _SERVER_TEXTS = ("ca", "tls_name", "client_certificate")
 
 
@@ -248,7 +254,8 @@ def step_view(step: Mapping[str, Any]) -> StepView:
         kind, word = "past", _("worked")
     elif step.get("ok") is False:
         kind, word = "bad", _("failed")
-    name = str(step.get("name", ""))
-    return StepView(
-        kind=kind, word=word, title=_(STEPS.get(name, name)), told=str(step.get("told", ""))
-    )
+    name, told = str(step.get("name", "")), labelled(str(step.get("told", "")))
+    for ending, instead in _ENDINGS.items():
+        if told.removesuffix(".").endswith(ending):
+            told = told.removesuffix(".").removesuffix(ending) + _(instead)
+    return StepView(kind=kind, word=word, title=_(STEPS.get(name, name)), told=told)

@@ -38,6 +38,7 @@ _FIELD_OF = {
     "account-password": "password",
     "accounts-password": "password",
     "account-second": "code",
+    "account-code-wanted": "code",
     "verb-argument": "password",
 }
 _UNREADY = frozenset({"wire-unreachable", "gui-answer"})
@@ -174,7 +175,8 @@ class Desk:
         return place
 
     def tidy(self) -> None:
-        """Forget what belongs to sessions that are over."""
+        """Forget what belongs to sessions that are over, those that nobody came back to too."""
+        self.sessions.end_spent()
         for place in self._kept:
             place.keep_only(lambda: {one.token for one in self.sessions.all()})
 
@@ -291,6 +293,7 @@ class Desk:
             method=entered.method,
             epoch=entered.epoch,
             renew=renew,
+            task=entered.task,
         )
         keep(answer, COOKIE, ticket, life_s=int(ABSOLUTE.total_seconds()))
         forget(answer, VISIT)

@@ -27,7 +27,7 @@ from holdfast.device.gui.texts import translate as _
 PENDING = "__Host-holdfast-pending"
 _PENDING_S = 300
 _LONGEST_SUGGESTION = 128
-_SHORT = "too-short"
+TOO_SHORT = "too-short"
 _SLOWED = "account-slow-down"
 
 
@@ -118,7 +118,7 @@ class Entry:
         except HoldfastError:
             return JSONResponse({}, status_code=503)
         message, hint = str(told.get("message", "")), str(told.get("hint", ""))
-        if has_second and told.get("reason") == _SHORT:
+        if has_second and told.get("reason") == TOO_SHORT:
             message = hint = ""
         return JSONResponse({"message": sentence(_(message)), "hint": _(hint)})
 

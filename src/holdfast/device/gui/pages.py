@@ -135,15 +135,15 @@ class Pages:
         try:
             await self._backends.tell("owner.subscribe", {"address": address})
         except HoldfastError as error:
-            shown = shown(error)
-            if shown.field:
-                shown = Shown(
+            wrong = shown(error)
+            if wrong.field:
+                wrong = Shown(
                     message=_("This e-mail address cannot be used."),
                     hint=_("Write it like this: ada@example.org"),
                     field="address",
                 )
             return await self._settings(
-                request, error=shown, status=status_of(error), address=address[:254]
+                request, error=wrong, status=status_of(error), address=address[:254]
             )
         return await self._settings(
             request, saved=_("Done. Look into your mailbox: the mail holds a link to follow.")

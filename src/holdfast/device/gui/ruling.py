@@ -165,4 +165,4 @@ class RulingPages:
         )
 
     async def _by_code(self, request: Request) -> bool:
-        return await accounts.confirms_by_code(self._backends, self._desk.ruling(request))
+        return await accounts.has_second(self._backends, self._desk.ruling(request))

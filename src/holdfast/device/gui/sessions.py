@@ -37,6 +37,7 @@ class Session:
         began: Moment of logging in, aware, in UTC.
         used: Moment of the last request, aware, in UTC.
         renew: Whether nothing goes on before a new password is chosen.
+        task: Not empty: auth is told this when the session is over, for a server keeps records.
     """
 
     name: str
@@ -47,6 +48,18 @@ class Session:
     method: str = "local"
     epoch: int = 0
     renew: bool = False
+    task: str = ""
+
+    def is_spent(self, now: datetime) -> bool:
+        """Whether it is too old, or was left alone for too long."""
+        return now >= self.began + ABSOLUTE or now >= self.used + IDLE
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it counts; a clock that was turned back ends sessions too.
+
+        Nobody can say how old they are then.
+        """
+        return self.began <= now and not self.is_spent(now)
 
 
 def _hash(ticket: str) -> str:
@@ -59,16 +72,31 @@ class Sessions:
     Args:
         path: Where they are kept, 0600.
         now: The present moment.
+        left: Told the task of each session that is over, if it has one; it must not wait.
     """
 
-    def __init__(self, path: Path, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Callable[[], datetime],
+        left: Callable[[str], None] = lambda _task: None,
+    ) -> None:
         self._path = path
         self._now = now
+        self._left = left
         self._saved = now()
         self._by_hash = _read(path)
 
     def begin(
-        self, *, name: str, role: str, method: str = "local", epoch: int = 0, renew: bool = False
+        self,
+        *,
+        name: str,
+        role: str,
+        method: str = "local",
+        epoch: int = 0,
+        renew: bool = False,
+        task: str = "",
     ) -> str:
         """Begin a session and return its ticket, 256 random bits."""
         ticket = secrets.token_urlsafe(_TICKET_BYTES)
@@ -82,10 +110,10 @@ class Sessions:
             method=method,
             epoch=epoch,
             renew=renew,
+            task=task,
         )
         while len(self._by_hash) > _MOST:
-            oldest = min(self._by_hash, key=lambda key: self._by_hash[key].used)
-            del self._by_hash[oldest]
+            self._drop(min(self._by_hash, key=lambda key: self._by_hash[key].used))
         self._save()
         return ticket
 
@@ -103,8 +131,7 @@ class Sessions:
         if session is None:
             return None
         now = self._now()
-        # A clock that was turned back ends sessions too: nobody can say how old they are.
-        if not (session.began <= now < session.began + ABSOLUTE) or now >= session.used + IDLE:
+        if not session.holds(now):
             self.end(ticket)
             return None
         if use:
@@ -116,28 +143,37 @@ class Sessions:
 
     def end(self, ticket: str | None) -> None:
         """End a session."""
-        if ticket and self._by_hash.pop(_hash(ticket), None) is not None:
+        if ticket and _hash(ticket) in self._by_hash:
+            self._drop(_hash(ticket))
+            self._save()
+
+    def end_spent(self) -> None:
+        """End the sessions that nobody came back to."""
+        now = self._now()
+        spent = [key for key, one in self._by_hash.items() if one.is_spent(now)]
+        for key in spent:
+            self._drop(key)
+        if spent:
             self._save()
 
     def all(self) -> list[Session]:
         """Give the sessions that still hold, the latest first."""
         now = self._now()
-        found = [
-            one
-            for one in self._by_hash.values()
-            if one.began <= now < one.began + ABSOLUTE and now < one.used + IDLE
-        ]
+        found = [one for one in self._by_hash.values() if one.holds(now)]
         return sorted(found, key=lambda one: one.used, reverse=True)
 
     def end_others(self, *, name: str, but: str | None, method: str = "local") -> None:
         """End all sessions of an account but one, as after a change of its password."""
         kept = _hash(but) if but else ""
-        self._by_hash = {
-            key: one
-            for key, one in self._by_hash.items()
-            if (one.name, one.method) != (name, method) or key == kept
-        }
+        for key, one in list(self._by_hash.items()):
+            if (one.name, one.method) == (name, method) and key != kept:
+                self._drop(key)
         self._save()
+
+    def _drop(self, key: str) -> None:
+        task = self._by_hash.pop(key).task
+        if task:
+            self._left(task)
 
     def _save(self) -> None:
         """Keep them over a restart; on a full disk they are only not kept."""
@@ -164,6 +200,7 @@ def _read(path: Path) -> dict[str, Session]:
                 method=str(row.get("method", "local")),
                 epoch=int(row.get("epoch", 0)),
                 renew=row.get("renew") is True,
+                task=str(row.get("task", "")),
             )
             for key, row in rows.items()
         }

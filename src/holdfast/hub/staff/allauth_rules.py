@@ -68,11 +68,13 @@ class OpenIdAdapter(DefaultSocialAccountAdapter):
         del request, sociallogin
         return False
 
-    def list_apps(self, request: HttpRequest, provider: str | None = None, **kwargs: Any) -> Any:  # noqa: ANN401
+    def list_apps(
+        self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
+    ) -> Any:  # noqa: ANN401
         """Give the providers of hub.toml."""
         from holdfast.hub.staff import openid  # noqa: PLC0415 - loads much, used rarely
 
-        del request, kwargs
+        del request, client_id
         return openid.apps(provider)
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:  # noqa: ANN401

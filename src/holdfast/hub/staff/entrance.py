@@ -274,7 +274,7 @@ def _decoy(name: str) -> str:
     key = hashers.keys().newest
     if usable:
         return choose_decoy(name, usable, key=key)
-    return hashers.KeyedHasher.algorithm + make_decoy(cost=hashers.COST, key=key)
+    return hashers.ALGORITHM + make_decoy(cost=hashers.COST, key=key)
 
 
 def _of_directory(told: Told, attempt: Attempt) -> Entered | None:

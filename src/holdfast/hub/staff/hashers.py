@@ -2,7 +2,7 @@
 
 import unicodedata
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher, BasePasswordHasher
@@ -18,6 +18,7 @@ from holdfast.core.clock import now
 COST: Cost = FLOOR
 """OWASP's first choice for a server; each hash takes 19 MiB and a tenth of a second."""
 
+ALGORITHM: Final = "holdfast"
 KEYS_GONE = (
     "Put the file account-keys back into the state folder, from a backup of this same hub. Without "
     "one: `holdfast hub init --new-account-keys`, and everybody needs a new password."
@@ -54,7 +55,7 @@ def are_keys_needed() -> bool:
 
     from holdfast.hub.staff.models import Account  # noqa: PLC0415 - as above
 
-    keyed = Account.objects.filter(password__startswith=f"{KeyedHasher.algorithm}$")
+    keyed = Account.objects.filter(password__startswith=f"{ALGORITHM}$")
     sealed = Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN)
     return keyed.exists() or sealed.exists()
 
@@ -66,14 +67,14 @@ class KeyedHasher(BasePasswordHasher):
     `holdfast.accounts.hashing` writes, hashes that were taken over from elsewhere included.
     """
 
-    algorithm = "holdfast"
+    algorithm = ALGORITHM
 
     def encode(self, password: str, salt: str = "") -> str:
         """Hash a password; the salt is chosen by whoever hashes, never by the caller."""
         del salt
         with slots().taken():
             made = passwords.make(password, cost=COST, key=keys().newest)
-        return self.algorithm + made
+        return ALGORITHM + made
 
     def verify(self, password: str, encoded: str) -> bool:
         """Check a password.
@@ -81,7 +82,7 @@ class KeyedHasher(BasePasswordHasher):
         Raises:
             ExpiredHashError: It is right, and was taken over too long ago.
         """
-        stored = encoded.removeprefix(self.algorithm)
+        stored = encoded.removeprefix(ALGORITHM)
         with slots().taken():
             try:
                 found = passwords.verify(stored, password, keys=keys(), cost=COST, now=now())
@@ -92,7 +93,7 @@ class KeyedHasher(BasePasswordHasher):
 
     def must_update(self, encoded: str) -> bool:
         """Tell whether cost, key or scheme are not those of a new hash."""
-        return passwords.is_due(encoded.removeprefix(self.algorithm), keys=keys(), cost=COST)
+        return passwords.is_due(encoded.removeprefix(ALGORITHM), keys=keys(), cost=COST)
 
     def harden_runtime(self, password: str, encoded: str) -> None:
         """Do nothing: the cost of unlike hashes is not made up for with more memory."""

@@ -70,7 +70,7 @@ def take_over(text: str, *, kind: str, deadline: datetime, by: str) -> TakenOver
             )
             Account.objects.create(
                 name=entry.name,
-                password=hashers.KeyedHasher.algorithm + wrapped,
+                password=hashers.ALGORITHM + wrapped,
                 created_ms=now_ms(),
             )
             facts = {"scheme": entry.scheme, "until": deadline.date().isoformat()}

@@ -88,6 +88,8 @@ def test_refused_certificate_of_ours(line_of: Callable[[str], Line], login: Logi
     steps, answer = steps_of(directory, login)
     assert isinstance(answer, Unavailable)
     assert shown(steps) == [("name", True), ("route", True), ("tls", False)]
+    assert "client certificate" in steps[-1].told
+    assert "our client certificate" not in steps[-1].told  # there is none
 
 
 def test_wrong_password(line: Line) -> None:

@@ -110,10 +110,13 @@ class Session:
         """Say what it may mean that nothing at all was answered."""
         link = self._link
         if link.secret is None:
+            guess = "it may not accept our client certificate"
+            if not link.server.client_certificate:
+                guess = "no client certificate is set for it, and it may want one"
             return ReachError(
                 "tls",
-                f"{link.server.address} ended the connection without a word: it may not accept our"
-                " client certificate, or not know the address of this device",
+                f"{link.server.address} ended the connection without a word: {guess}, or not know"
+                " the address of this device",
             )
         return ReachError(
             "secret",
