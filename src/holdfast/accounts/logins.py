@@ -21,6 +21,7 @@ RESULTS = frozenset(
         "in",
         "wrong",
         "wrong-second",
+        "wrong-recovery",
         "too-known",
         "second-wanted",
         "slowed",

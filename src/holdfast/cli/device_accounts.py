@@ -36,7 +36,8 @@ def show(config: Config = Path("device.toml"), *, as_json: AsJson = False) -> No
     if as_json:
         typer.echo(json.dumps({"accounts": rows}, indent=2))
         return
-    table = Table("account", "role", "second factor", "recovery codes", "from an older product")
+    titles = ("account", "role", "second factor", "recovery codes", "from an older product")
+    table = Table(*titles, box=None, padding=(0, 2, 0, 0))
     for row in rows:
         second, old = ("yes" if row[name] else "no" for name in ("second", "taken_over"))
         table.add_row(row["name"], row["role"], second, str(row["recovery"]), old)

@@ -194,6 +194,9 @@ def test_waiting_is_told_and_a_recovery_code_helps(site: Any, visitor: Visitor) 
     stranger.log_in()
     again = Visitor(site.url, site.sha256)
     assert again.post("/login/recovery", "/login/recovery", **fields)[0] == 422
+    _, text, _ = visitor.ask("GET", "/account/logins?kind=failed")
+    assert "Wrong recovery code for ada" in text
+    assert "Right password" not in text  # none was asked for
 
 
 def test_a_changed_password_ends_all_other_sessions(site: Any, visitor: Visitor) -> None:

@@ -187,6 +187,19 @@ def test_later_and_scheduled(page: Page, site: Any, size: str, words: Any) -> No
     look(page, "scheduled", size)
 
 
+def test_what_begins_in_a_moment_is_followed_by_itself(
+    page: Page, site: Any, size: str, words: Any
+) -> None:
+    agent = site.agent
+    coming = words.offer() | {"until_ms": None}
+    agent.current(stage="scheduled", offer=coming)
+    log_in(page, site)
+    expect(page.get_by_text("It begins in a moment.")).to_be_visible()
+    look(page, "about-to-begin", size)
+    agent.current(stage="downloading", offer=coming, percent=3)
+    expect(page.get_by_role("heading", name="Downloading version 1.1")).to_be_visible()
+
+
 def test_refused_history_and_silence(page: Page, site: Any, size: str, words: Any) -> None:
     agent = site.agent
     refused = words.past(

@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple
 from holdfast.accounts.errors import DirectoryChildError
 from holdfast.core.process import ProgramError, run
 
+LONGEST_TEST_S = 9.0
+"""Of a test of one server: with the start of the child it is told within ten seconds."""
 _MARGIN_S = 5.0
 """To start Python and to end, beside the time that the servers get."""
 _KINDS = frozenset({"accepted", "rejected", "no-role", "unavailable"})
@@ -160,7 +162,7 @@ def try_out(
         "secrets": dict(secrets),
         "server": server,
         "login": {"name": name, "password": password} if name else None,
-        "budget_s": budget_s,
+        "budget_s": min(budget_s, LONGEST_TEST_S),
     }
     answer = _answer(question, budget_s)
     try:

@@ -232,7 +232,7 @@ class Accounts:
             if account is None or "struck" not in answer:
                 self.counters.codes.failed(where, now_s=self.monotonic())
                 self.counters.write()
-                self.note(account_name, source, "wrong-second")
+                self.note(account_name, source, "wrong-recovery")
                 raise SecondError
             self._strike(account, answer["struck"])
             self._remember(account_name, cookie_id)

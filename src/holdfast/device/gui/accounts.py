@@ -18,6 +18,7 @@ _TITLES = {
     "in": "{name} logged in",
     "wrong": "Wrong password for {name}",
     "wrong-second": "Right password, wrong code for {name}",
+    "wrong-recovery": "Wrong recovery code for {name}",
     "too-known": "Right password for {name}, but one that everybody tries: not let in",
     "second-wanted": "Right password for {name}; a code was asked for",
     "slowed": "A try for {name} came too early and was not heard",
@@ -30,13 +31,14 @@ _NAMELESS = {
     "no-role": "Somebody is known to the servers, but no rule gives a role",
     "unavailable": "No server answered for somebody",
     "too-known": "Right password for an account that is gone, but one that everybody tries",
-    "wrong-second": "A wrong recovery code for a name that this device does not know",
+    "wrong-recovery": "Wrong recovery code for a name that this device does not know",
 }
 _KINDS = {
     "in": "calm",
     "recovered": "calm",
     "wrong": "bad",
     "wrong-second": "bad",
+    "wrong-recovery": "bad",
     "too-known": "bad",
 }
 

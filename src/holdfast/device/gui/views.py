@@ -105,12 +105,17 @@ class OfferView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeView:
-    """The update page while nothing is being installed."""
+    """The update page while nothing is being installed.
+
+    Attributes:
+        live: Stage that ends in a moment, so that the page follows it; empty for none.
+    """
 
     kind: str
     headline: str
     sentence: str
     running: str
+    live: str = ""
     notices: tuple[Notice, ...] = ()
     offer: OfferView | None = None
     footer: tuple[str, ...] = ()
@@ -151,9 +156,12 @@ def home(state: State, notes: str, *, now: datetime) -> HomeView:
     """Say what runs, what is new and what to do."""
     offer = state.offer
     kind, headline, sentence = _current(state, now=now)
+    live = ""
     if offer is not None:
         kind, headline, sentence = _waiting(state, offer, now=now)
+        live = state.stage if state.stage == "scheduled" and offer.until is None else ""
     return HomeView(
+        live=live,
         kind=kind,
         headline=headline,
         sentence=sentence,
