@@ -15,6 +15,21 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_behind(tmp_path: Path) -> N
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o711, 0o777, 0o1777], ids=oct)
+def test_what_everybody_may_pass_is_open(ground: Path, mode: int) -> None:
+    ground.chmod(mode)
+    assert files.closed_above(ground / "below") is None
+    assert files.closed_above(Path("/usr/bin")) is None
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o701, 0o710, 0o766], ids=oct)
+def test_what_somebody_may_not_pass_is_closed(ground: Path, mode: int) -> None:
+    (ground / "a/b").mkdir(parents=True)
+    (ground / "a").chmod(mode)
+    assert files.closed_above(ground / "a/b") == ground / "a"
+    assert files.closed_above(ground / "a") is None
+
+
 def test_a_full_disk_is_named() -> None:
     full = Path("/dev/full")
     with (

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -34,24 +33,6 @@ PRODUCT = "home-gateway"
 PROFILE = Path(__file__).parents[2] / "examples" / PRODUCT / "product.toml"
 _CHEAP = Cost(iterations=1, memory_kib=8, lanes=1)
 _AGENT_UID = 61002
-
-
-@pytest.fixture(scope="session")
-def open_ground() -> Iterator[Path]:
-    """Give a folder that every user may pass through, as processes with own uids must."""
-    folder = Path(tempfile.mkdtemp(prefix="holdfast-device-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def ground(open_ground: Path) -> Iterator[Path]:
-    """Give a folder for one test, below `open_ground`."""
-    folder = Path(tempfile.mkdtemp(dir=open_ground))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -47,16 +47,11 @@ def browser(need: Callable[[str], str], site: Site) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]) -> Iterator[Site]:
+def site(open_ground: Path, need: Callable[[str], str]) -> Iterator[Site]:
     for program in ("mksquashfs", "unsquashfs", "apt-get", "dpkg-deb"):
         need(program)
-    folder = tmp_path_factory.mktemp("site")
-    folder.chmod(0o711)  # the device's users pass through
-    for parent in folder.parents:
-        if parent.owner() == folder.owner() and parent != Path("/tmp"):  # noqa: S108
-            parent.chmod(parent.stat().st_mode | 0o011)
-        else:
-            break
+    folder = open_ground / "site"  # the device's users pass through
+    folder.mkdir()
     (ROOT / "var/images").mkdir(parents=True, exist_ok=True)
     (folder / "images").symlink_to(ROOT / "var/images")
     site = Site(Places(folder / "demo"), Ports.free())

@@ -48,6 +48,7 @@ from holdfast.audit.subjects import open_subject
 from holdfast.audit.verdicts import Verdict
 from holdfast.audit.vulnerabilities.schema import verify
 from holdfast.audit.watching import end, remove
+from holdfast.core.files import closed_above
 from holdfast.hardening import landlock
 from holdfast.hardening.confine import (
     Capability,
@@ -357,12 +358,8 @@ def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
 
 def _open_to_all(path: Path) -> bool:
     """Tell whether any user may read a file or enter a folder, and reach it."""
-    wanted = 0o005 if path.is_dir() else 0o004
-    return _passable(path.resolve().parent) and path.stat().st_mode & wanted == wanted
-
-
-def _passable(folder: Path) -> bool:
-    return all(each.stat().st_mode & 0o001 for each in (folder, *folder.parents))
+    wanted = 0o055 if path.is_dir() else 0o044
+    return closed_above(path) is None and path.stat().st_mode & wanted == wanted
 
 
 def _uid_for(folder: Path | None, scratch: Path) -> tuple[int | None, tuple[str, ...]]:
@@ -377,7 +374,7 @@ def _uid_for(folder: Path | None, scratch: Path) -> tuple[int | None, tuple[str,
         note = "it runs as root with the one power to read every file of the folder"
         return None, (note,) if landlock.abi() else ("it runs as root without any power",)
     closed = [path for path in program_folders() if path.exists() and not _open_to_all(path)]
-    closed += [] if _passable(scratch) else [scratch]
+    closed += [] if closed_above(scratch / "child") is None else [scratch]
     if closed:
         return None, (f"it runs as root without any power: {closed[0]} is closed to others",)
     used: set[int] = set()

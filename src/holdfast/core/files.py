@@ -11,6 +11,17 @@ from holdfast.core.errors import NoSpaceError
 
 CHUNK_BYTES = 1 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+# The group's bit counts as well: of a folder open to others only, the members of its group are
+# kept out, and a program that gave up root's user id may still have root's group.
+_ANYBODY_MAY_PASS = 0o011
+
+
+def closed_above(path: Path) -> Path | None:
+    """Find the topmost folder above a path that not every user may pass; None if all are open."""
+    for above in reversed(path.resolve().parents):
+        if above.stat().st_mode & _ANYBODY_MAY_PASS != _ANYBODY_MAY_PASS:
+            return above
+    return None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from holdfast.core.errors import HoldfastError
+from holdfast.core.files import closed_above
 from holdfast.device.services import Plan
 
 LOCK = "launcher.lock"
@@ -94,10 +95,10 @@ def must_be_reachable(plan: Plan) -> None:
         raise error
     if not plan.uids:
         return
-    for above in plan.folder.resolve().parents:
-        if not above.stat().st_mode & 0o001:
-            error = UnreachableFolderError(
-                f"{above} is closed to other users, so the device's processes cannot pass"
-            )
-            error.hint = f"chmod o+x {above}, or put the device elsewhere."
-            raise error
+    closed = closed_above(plan.folder)
+    if closed is not None:
+        error = UnreachableFolderError(
+            f"{closed} is closed to other users, so the device's processes cannot pass"
+        )
+        error.hint = f"chmod go+x {closed}, or put the device elsewhere."
+        raise error

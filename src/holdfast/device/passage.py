@@ -16,19 +16,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from holdfast.core.files import closed_above
+
 _CLONE_NEWNS = 0x00020000
 _MS_NOSUID, _MS_NODEV = 2, 4
 _MS_BIND, _MS_REC, _MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 _MNT_DETACH = 2
-_ANYBODY_MAY_PASS = 0o001
-
-
-def closed_above(path: Path) -> Path | None:
-    """Find the topmost folder above a path that others may not pass; None if all are open."""
-    for above in reversed(path.resolve().parents):
-        if not above.stat().st_mode & _ANYBODY_MAY_PASS:
-            return above
-    return None
 
 
 def open_up(needed: Iterable[Path]) -> list[str]:

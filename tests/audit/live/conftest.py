@@ -4,7 +4,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -12,16 +11,13 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def as_nobody(tmp_path: Path) -> Callable[[Callable[[], None]], None]:
+def as_nobody() -> Callable[[Callable[[], None]], None]:
     """Run a function in a process that belongs to an ordinary user."""
 
     def run(function: Callable[[], None]) -> None:
         if os.geteuid() != 0:
             function()
             return
-        for folder in (tmp_path, *tmp_path.parents):
-            if not folder.stat().st_mode & 0o001:
-                folder.chmod(folder.stat().st_mode | 0o001)
         pid = os.fork()
         if pid == 0:
             try:

@@ -45,8 +45,8 @@ def line(
 
 
 @pytest.fixture
-def proc(tmp_path: Path) -> Path:
-    folder = tmp_path / "proc"
+def proc(ground: Path) -> Path:
+    folder = ground / "proc"
     (folder / "net").mkdir(parents=True)
     (folder / "net" / "tcp").write_text(HEADER)
     (folder / "self").mkdir()

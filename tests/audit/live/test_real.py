@@ -42,17 +42,14 @@ def server(address: str, uid: int) -> Iterator[int]:
 
 
 @pytest.fixture
-def judged(tmp_path: Path, need: Callable[[str], str]) -> Callable[..., Report]:
+def judged(ground: Path, need: Callable[[str], str]) -> Callable[..., Report]:
     def judge(*, uid: int = 0) -> Report:
-        home = tmp_path / f"home-{uid}"
+        home = ground / f"home-{uid}"
         home.mkdir()
         command = [need("holdfast"), "audit", "--live", "--json"]
         env = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home)}
         other = uid if os.geteuid() == 0 and uid else None
         if other is not None:
-            for folder in (home, *home.parents):
-                if not folder.stat().st_mode & 0o001:
-                    folder.chmod(folder.stat().st_mode | 0o011)
             os.chown(home, other, other)
         done = subprocess.run(  # noqa: TID251 - as somebody else
             command,

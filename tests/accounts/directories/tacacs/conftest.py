@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import subprocess
 import threading
@@ -150,10 +149,7 @@ def tacquito_program() -> Path:
     """Somebody else's TACACS+ server."""
     program = Path(__file__).parents[4] / "var" / "tacquito" / "server"
     if not program.exists():
-        missing = "tacquito is not built: run script/tacquito"
-        if os.environ.get("HOLDFAST_REQUIRE_SERVERS") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        pytest.skip("tacquito is not built: run script/tacquito")
     return program
 
 
