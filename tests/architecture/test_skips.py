@@ -25,6 +25,7 @@ def test_in_the_middle(): pytest.skip("half way")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("required", "told"), [("0", "3 skipped"), ("1", "1 failed, 2 errors")])
 def test_skips_fail_in_ci(tmp_path: Path, required: str, told: str) -> None:
     (tmp_path / "test_absent.py").write_text(SKIPPING)

@@ -37,6 +37,7 @@ def test_full_output_is_told(words: list[str]) -> None:
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["2>&-", "<&-", "2>&- <&-"])
 def test_closed_streams(closed: str, tmp_path: Path) -> None:
     out = tmp_path / "out"

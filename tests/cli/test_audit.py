@@ -100,6 +100,7 @@ def test_what_is_closed(as_nobody: Path) -> None:
             subjects([tmp_path / name], each=False, as_root=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
@@ -216,6 +217,7 @@ def reports(tmp_path: Path) -> tuple[Path, Path]:
     return old, new
 
 
+@pytest.mark.slow
 def test_diff_of_reports(reports: tuple[Path, Path]) -> None:
     old, new = reports
     worse = holdfast("diff", old, new)

@@ -22,6 +22,7 @@ def test_takes_the_time_and_what_was_said() -> None:
     assert 0 < done.seconds < 30
 
 
+@pytest.mark.slow
 def test_counts_the_memory_of_everything_that_was_started() -> None:
     hold = "import time; kept = bytearray(30_000_000); time.sleep(0.6)"
     code = (
@@ -35,6 +36,7 @@ def test_counts_the_memory_of_everything_that_was_started() -> None:
     assert done.rss_mb > 60
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     inner = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
     code = (

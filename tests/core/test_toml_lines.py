@@ -167,6 +167,7 @@ def places(value: object, place: Place = ()) -> set[Place]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(document=DOCUMENTS, seed=st.integers(0, 2**32))
 def test_every_line_is_exact(document: dict[str, Any], seed: int) -> None:
@@ -237,6 +238,7 @@ def test_depth_is_bounded_and_the_line_known(text: str) -> None:
     assert caught.value.line == text.count("\n") + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -106,6 +106,7 @@ def contradict(**changes: object) -> Callable[[Path], None]:
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -54,6 +54,7 @@ def bench(hub: Bench, gateway: Start) -> Bench:
     return gateway()
 
 
+@pytest.mark.slow
 @QUICKLY
 @given(method=METHODS, path=PATHS | TAILS, headers=HEADERS, body=BODIES)
 def test_no_request_is_a_fault(

@@ -84,6 +84,7 @@ def test_flipped_bytes_are_read_or_refused_in_words(text: str, seed: int) -> Non
     read(bytes(content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", TEXTS, ids=["camera", "home-gateway"])
 def test_each_key_renamed_is_named_at_its_line(text: str) -> None:
     lines = text.splitlines()
@@ -101,6 +102,7 @@ def test_each_key_renamed_is_named_at_its_line(text: str) -> None:
         assert fault.nearest == key.group(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", TEXTS, ids=["camera", "home-gateway"])
 def test_each_value_of_another_type_is_named_at_its_line(text: str) -> None:
     lines = text.splitlines()
@@ -129,6 +131,7 @@ def test_many_planted_faults_are_all_reported(text: str) -> None:
         assert {fault.line for fault in error.faults} == {number + 1 for number in wrong}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

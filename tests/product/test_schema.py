@@ -106,6 +106,7 @@ def test_the_examples_fulfil_it(path: Path) -> None:
     assert product.parse(document(raw)) == product.read(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(path=st.sampled_from(EXAMPLES), seed=st.integers(0, 2**32))
 def test_what_the_schema_refuses_the_checker_refuses(path: Path, seed: int) -> None:
@@ -123,6 +124,7 @@ def test_what_the_schema_refuses_the_checker_refuses(path: Path, seed: int) -> N
         assert is_refused(raw)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_both_refuse_what_both_can_say(path: Path) -> None:
     good = tomllib.loads(path.read_text())

@@ -392,6 +392,7 @@ def test_files_that_are_missing(settled: World, serve: Serve, name: str) -> None
     assert name in str(error)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -155,6 +155,7 @@ def test_short_passphrases_and_open_files_are_refused(run: Run, tmp_path: Path) 
     assert not list(tmp_path.glob("*.key.json"))
 
 
+@pytest.mark.slow
 def test_a_release_is_built_signed_and_looked_at(started: Run, tmp_path: Path) -> None:
     made = build(started, fixes="CVE-2026-1111,CVE-2026-2222", floor="1.0")
     assert made["fixes"] == ["CVE-2026-1111", "CVE-2026-2222"]
@@ -198,6 +199,7 @@ def test_a_bad_release_is_not_built(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_signing_is_refused_with_the_reason(started: Run, tmp_path: Path) -> None:
     build(started, "1.1")
     key = key_of(tmp_path, "camera")
@@ -259,6 +261,7 @@ def test_bad_addresses_are_refused(url: str, word: str) -> None:
         Hub(url, token="x")
 
 
+@pytest.mark.slow
 def test_a_release_that_is_not_ready_is_not_even_sent(started: Run, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t")
     (tmp_path / "token").chmod(0o600)
@@ -272,6 +275,7 @@ def test_a_release_that_is_not_ready_is_not_even_sent(started: Run, tmp_path: Pa
         started("release", "publish", "out", *there)
 
 
+@pytest.mark.slow
 def test_a_release_below_its_threshold_is_not_even_sent(started: Run, tmp_path: Path) -> None:
     targets = key_of(tmp_path, "targets")
     started("keys", "add-product", "lamp", "--threshold", 2, "--sign-with", targets)
@@ -296,6 +300,7 @@ def test_a_file_changed_after_signing_is_found(started: Run, tmp_path: Path) -> 
         started("release", "show", "out")
 
 
+@pytest.mark.slow
 def test_the_signed_folder_is_what_a_repository_takes(started: Run, tmp_path: Path) -> None:
     online = OnlineKeys.load(tmp_path / "online")
     build(started)
@@ -372,6 +377,7 @@ def test_a_passphrase_is_typed_unseen(tmp_path: Path) -> None:
     assert keys.load(made, PASSPHRASE, role="root")
 
 
+@pytest.mark.slow
 def test_a_wrong_passphrase_may_be_typed_again(started: Run, tmp_path: Path) -> None:
     build(started)
     words = ["release", "sign", "out", "--key", str(key_of(tmp_path, "camera")), *WAIVED]

@@ -102,6 +102,7 @@ def test_a_hash_of_the_factory_has_no_key_and_is_made_anew_with_one() -> None:
     assert check(stored, PHRASE) == Verdict(matches=True, rehash=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old_hash", "secret"),
     [(old, WORD) for old, _ in TAKEN] + [one for one in VECTORS if "77777" not in one[0]],

@@ -142,6 +142,7 @@ def test_every_version_and_order(version: tuple[int, int], *, big: bool) -> None
     assert wrong(image, wanted, version[0]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VENDORS)
 @pytest.mark.parametrize(
     ("version", "big"), [((4, 0), False), ((3, 0), False), ((2, 0), True), ((1, 0), True)]
@@ -161,6 +162,7 @@ def test_image_so_small_that_no_block_of_metadata_is_full(name: str) -> None:
     assert wrong(image, wanted, 2) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", [1, 2, 4, 6, 77])
 @pytest.mark.parametrize("squeeze", [zlib.compress, lzma_alone, lzma.compress])
 def test_number_of_the_compression_may_lie(compression: int, squeeze: Squeeze) -> None:

@@ -95,6 +95,7 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_every_form_in_every_packing(
     one_of_each: dict[str, list[object]], packing: str, take: Take

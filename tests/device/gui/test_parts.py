@@ -48,6 +48,7 @@ def test_own_origins() -> None:
     assert not is_own_origin(dict([host, (b"sec-fetch-site", b"same-site")]))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(KEYS), JSON))
 def test_no_answer_of_the_agent_breaks_a_page(answer: dict[str, object]) -> None:
     with pytest.raises(AnswerError):
