@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from types import MappingProxyType
 
 import pytest
@@ -71,6 +72,20 @@ def finding(where: str = "etc/passwd:1", severity: Severity | None = None) -> Fi
     return Finding(where=where, what="something is wrong 7 times", severity=severity)
 
 
+def test_what_is_said_twice_of_one_place_is_one_finding() -> None:
+    def run(_: Image) -> Iterator[Finding]:
+        yield Finding(where="etc/x:1", what="is wrong", evidence=("port 80",))
+        yield Finding(where="etc/x:1", what="is wrong", evidence=("port 443",))
+        yield Finding(where="etc/x:2", what="is wrong")
+        yield Finding(where="etc/x:1", what="is wrong", offset=7)
+
+    found = one(run).findings
+    assert [(each.where, each.offset) for each in found] == [
+        ("etc/x:1", None), ("etc/x:1", 7), ("etc/x:2", None),
+    ]  # fmt: skip
+    assert found[0].evidence == ("port 80", "port 443")
+
+
 def passes(_: Image) -> Iterator[Finding]:
     yield from ()
 
@@ -121,8 +136,8 @@ def hangs(_: Image) -> Iterator[Finding]:
 
 
 def finds_too_much(_: Image) -> Iterator[Finding]:
-    while True:
-        yield finding()
+    for number in count():
+        yield finding(f"etc/passwd:{number}")
 
 
 @pytest.mark.parametrize(

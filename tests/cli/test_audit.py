@@ -113,6 +113,8 @@ def test_what_is_closed(as_nobody: Path) -> None:
         (("--db", "missing", "IMAGE"), "no file with vulnerability data"),
         (("--product", "missing.toml", "IMAGE"), "cannot be read"),
         (("--baseline", "missing.json", "IMAGE"), "cannot be read"),
+        (("--known-keys", "missing.txt", "IMAGE"), "cannot be read"),
+        (("--known-keys", "IMAGE", "IMAGE"), "IMAGE:1: this line names no key"),
         (("--baseline", "IMAGE", "IMAGE"), "no report of an audit"),
         (("--html", "/dev/null", "IMAGE"), "no plain file"),
         (("--html", "missing/page.html", "IMAGE"), "cannot be written"),

@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from holdfast.audit.report.document import decode, read
+from holdfast.audit.report.shapes import Placed, Report
 from holdfast.core.process import Result, run
 from holdfast.product import Starter, write_new
+from tests.audit.facts import key_forms as forms
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 
@@ -76,6 +78,30 @@ def test_json_on_standard_output(one: Path) -> None:
     assert report.outcome == "fail"
     assert result.exit_code == 1
     assert json.loads(result.stdout)["format"] == 1
+
+
+def test_a_list_of_known_keys_of_ones_own(tmp_path: Path) -> None:
+    key = forms.private("rsa")
+    with_key = image(tmp_path / "router.tar", **{"etc/server.key": forms.written(key).decode()})
+    lists = [tmp_path / "ours.txt", tmp_path / "theirs.txt"]
+    lists[0].write_text("# none yet\n")
+    lists[1].write_text(f"published {forms.fingerprint(key)} a leaked image of 2024\n")
+    words = (with_key, "--json", "--no-cache", "--known-keys", lists[0])
+    report = decode(holdfast(*words).stdout)
+    assert shared_keys(report) == []
+    report = decode(holdfast(*words, "--known-keys", lists[1]).stdout)
+    (found,) = shared_keys(report)
+    assert found.where.endswith("etc/server.key")
+    assert found.evidence == ("known from published: a leaked image of 2024",)
+
+
+def shared_keys(report: Report) -> list[Placed]:
+    return [
+        found
+        for each in report.checks
+        if each.rule == "key-shared-known"
+        for found in each.findings
+    ]
 
 
 def test_a_waiver_and_its_end(one: Path, tmp_path: Path) -> None:

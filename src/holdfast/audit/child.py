@@ -11,7 +11,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from holdfast.audit.exchange import Answer, Request
 from holdfast.audit.limits import Limits
 from holdfast.audit.listening import GRACE_S, MOST_PROCESSES, Listening, Progress, clean
 from holdfast.audit.live.observation import Observation, observe
+from holdfast.audit.model.known_keys import Known
 from holdfast.audit.model.shapes import Model, StartUp
 from holdfast.audit.report import document
 from holdfast.audit.report.shapes import (
@@ -48,14 +49,14 @@ from holdfast.audit.subjects import open_subject
 from holdfast.audit.verdicts import Verdict
 from holdfast.audit.vulnerabilities.schema import verify
 from holdfast.audit.watching import end, remove
+from holdfast.core import landlock
 from holdfast.core.files import closed_above
-from holdfast.hardening import landlock
+from holdfast.core.landlock import program_folders
 from holdfast.hardening.confine import (
     Capability,
     Started,
     StartError,
     Walls,
-    program_folders,
     start,
 )
 from holdfast.product.profile import Profile
@@ -84,6 +85,7 @@ class Settings:
         profile: What the maker declares; that of a release of ours is found by itself.
         baseline: Report of the last approved build.
         database: The vulnerability database; None for none.
+        known_keys: Keys that are publicly known beyond the list that we ship.
         cache: Folder where facts are kept between audits; None to keep none.
         now: The moment of the audit, aware; None for the present one.
         workers: How many processes look at contents; 0 for one per processor, four at most.
@@ -94,6 +96,7 @@ class Settings:
     profile: Profile | None = None
     baseline: Report | None = None
     database: Path | None = None
+    known_keys: Mapping[str, Known] = field(default_factory=dict)
     cache: Path | None = None
     now: datetime | None = None
     workers: int = 0
@@ -244,6 +247,7 @@ class _Audit:
             database=str(database) if database else "",
             workers=settings.workers or min(len(os.sched_getaffinity(0)), 4),
             cached=cached,
+            known_keys=dict(settings.known_keys),
             seen=self._seen,
         )
         with TemporaryFile() as file:
@@ -373,7 +377,9 @@ def _uid_for(folder: Path | None, scratch: Path) -> tuple[int | None, tuple[str,
     if folder is not None:
         note = "it runs as root with the one power to read every file of the folder"
         return None, (note,) if landlock.abi() else ("it runs as root without any power",)
-    closed = [path for path in program_folders() if path.exists() and not _open_to_all(path)]
+    closed = [
+        path for path in map(Path, program_folders()) if path.exists() and not _open_to_all(path)
+    ]
     closed += [] if closed_above(scratch / "child") is None else [scratch]
     if closed:
         return None, (f"it runs as root without any power: {closed[0]} is closed to others",)

@@ -23,6 +23,7 @@ from holdfast.audit.limits import Limits
 from holdfast.audit.live.merging import with_observation
 from holdfast.audit.live.observation import Observation
 from holdfast.audit.model.build import model_of
+from holdfast.audit.model.known_keys import Known
 from holdfast.audit.model.shapes import Model, StartUp
 from holdfast.audit.nested import without_copies
 from holdfast.audit.report.shapes import (
@@ -73,6 +74,7 @@ class Settings:
         profile: What the maker declares.
         baseline: Report of the last approved build.
         database: The vulnerability database, None for none.
+        known_keys: Keys that are publicly known beyond the list that we ship.
         known: Facts of contents from earlier audits.
         workers: How many processes look at contents; 0 for this one only.
         scratch: Folder where they keep contents for the model; None to keep none.
@@ -87,6 +89,7 @@ class Settings:
     profile: Profile | None = None
     baseline: Report | None = None
     database: Path | None = None
+    known_keys: Mapping[str, Known] = field(default_factory=dict)
     known: Mapping[str, FileFacts] = field(default_factory=dict)
     workers: int = 0
     scratch: Path | None = None
@@ -290,7 +293,8 @@ class _Judging:
         why = ""
         try:
             with within(max(self._left(_MODEL_PART), 2.0)):
-                model = model_of(tree, facts, digests)
+                known_keys = self._settings.known_keys
+                model = model_of(tree, facts, digests, known_keys=known_keys)
                 seen = self._settings.seen
                 return model if seen is None else with_observation(model, seen, tree)
         except Overtime:

@@ -12,6 +12,7 @@ import msgspec
 
 from holdfast.audit.limits import Limits
 from holdfast.audit.live.observation import Observation
+from holdfast.audit.model.known_keys import Known
 from holdfast.audit.report.shapes import Report, Subject
 from holdfast.product.profile import Profile
 
@@ -41,6 +42,7 @@ class Request:
         database: Path of the vulnerability database, "" for none.
         workers: How many processes look at contents.
         cached: Whether there is a cache behind `CACHE_FD`, or could be one.
+        known_keys: Keys that are publicly known beyond the list that we ship.
         seen: What runs on this system, if it is this that is judged.
     """
 
@@ -54,6 +56,7 @@ class Request:
     database: str
     workers: int
     cached: bool
+    known_keys: dict[str, Known]
     seen: Observation | None = None
 
 

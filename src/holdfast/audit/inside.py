@@ -83,6 +83,7 @@ def _judge(request: Request, telling: Callable[[str, float, str], None], start: 
         profile=request.profile,
         baseline=request.baseline,
         database=Path(request.database) if request.database else None,
+        known_keys=request.known_keys,
         known=known.facts,
         workers=request.workers,
         scratch=None if request.folder else Path(request.scratch),

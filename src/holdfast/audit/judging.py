@@ -109,7 +109,7 @@ def _checked(check: Check, root: Root, seconds: float) -> Checked:
 def _placed(check: Check, findings: Iterable[Finding], root: Root) -> tuple[Placed, ...]:
     seen: Counter[str] = Counter()
     placed: list[Placed] = []
-    for finding in findings:
+    for finding in _once(findings):
         where = finding.where
         if root.name:
             where = f":{root.name}/{where}"
@@ -128,6 +128,18 @@ def _placed(check: Check, findings: Iterable[Finding], root: Root) -> tuple[Plac
             )
         )
     return tuple(sorted(placed, key=lambda each: (-each.severity.rank, each.where, each.what)))
+
+
+def _once(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """Make one of those that say the same of the same place, with the evidence of all."""
+    kept: dict[tuple[str, str, int | None, Severity | None], Finding] = {}
+    for finding in findings:
+        key = (finding.where, finding.what, finding.offset, finding.severity)
+        known = kept.setdefault(key, finding)
+        if known is not finding and len(known.evidence) < _MOST_EVIDENCE:
+            both = tuple(dict.fromkeys((*known.evidence, *finding.evidence)))
+            kept[key] = replace(known, evidence=both)
+    return kept.values()
 
 
 def _chain(where: str, root: Root) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ class Tree:
             The node; None if there is none, or if the links go round in circles.
         """
         root = _volume_of(path.lstrip("/"))
-        todo = path.lstrip("/").removeprefix(root).split("/")[::-1]
+        todo = path.lstrip("/").removeprefix(root.rstrip("/")).split("/")[::-1]
         here, links = root.rstrip("/"), 0
         while todo:
             part = todo.pop()

@@ -12,15 +12,16 @@ import resource
 import signal
 import socket
 import struct
-import sys
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from holdfast.core import landlock
 from holdfast.core.errors import HoldfastError
-from holdfast.hardening import landlock, seccomp
+from holdfast.core.landlock import program_folders
+from holdfast.hardening import seccomp
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -28,7 +29,7 @@ ENVIRONMENT = {
     "HOME": "/nonexistent",  # or Python asks the system's user database, which stays in memory
     "MALLOC_ARENA_MAX": "1",  # a second thread must not cost a second heap
 }
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP = 1, 24
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
@@ -57,15 +58,6 @@ class StartError(HoldfastError):
     """A program could not be started behind its walls."""
 
     code = "confine-start"
-
-
-def program_folders() -> tuple[Path, ...]:
-    """Name what a program needs to be started at all; none of it belongs to the device."""
-    package = Path(__file__).resolve().parents[2]
-    prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent}
-    system = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime")
-    special = ("/dev/null", "/dev/zero", "/dev/urandom", "/proc")
-    return (*(Path(name) for name in (*system, *special)), *sorted(prefixes), package)
 
 
 class Walls(NamedTuple):
@@ -181,7 +173,7 @@ def put_up(walls: Walls, *, parent: int) -> list[str]:
     else:
         missing.append(f"it has no user id of its own but {os.geteuid()}: not started as root")
     die_with(parent)
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+    if not landlock.give_up_more_power():
         missing.append("setuid programs work: no_new_privs was refused")
     missing += landlock.enforce(rules)
     missing += seccomp.enforce(

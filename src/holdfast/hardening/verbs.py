@@ -7,75 +7,14 @@ Source:
     OpenSSH README.privsep: a small monitor that does only what a closed table names.
 """
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from holdfast.hardening.arguments import Argument, Choice, Number, Text
 from holdfast.hardening.errors import ArgumentError, CallerError, UnknownVerbError
 
 AGENT, AUTH, GUI, ROOT = "agent", "auth", "gui", "root"
-
-
-class Text(NamedTuple):
-    """A text argument.
-
-    Attributes:
-        longest: Characters allowed at most.
-        pattern: Regular expression that the whole text matches.
-        secret: Whether the journal must not repeat it.
-        is_free: Whether every character may stand in it: a password with an unusable one is
-            refused by the rules of passwords, which say why.
-    """
-
-    longest: int
-    pattern: str = r"[^\x00-\x1f\x7f]+"
-    secret: bool = False
-    is_free: bool = False
-
-    def fault(self, value: object) -> str:
-        """Say what is wrong with a value; empty if nothing."""
-        if not isinstance(value, str):
-            return "must be a text"
-        if len(value) > self.longest:
-            return f"must have {self.longest} characters at most"
-        if self.is_free:
-            return ""
-        if not re.fullmatch(self.pattern, value) or not value.isprintable():
-            return "has a form that is not allowed"
-        return ""
-
-
-class Number(NamedTuple):
-    """A whole number between `lowest` and `highest`, both included."""
-
-    lowest: int
-    highest: int
-    secret: bool = False
-
-    def fault(self, value: object) -> str:
-        """Say what is wrong with a value; empty if nothing."""
-        if not isinstance(value, int) or isinstance(value, bool):
-            return "must be a whole number"
-        if not self.lowest <= value <= self.highest:
-            return f"must lie between {self.lowest} and {self.highest}"
-        return ""
-
-
-class Choice(NamedTuple):
-    """One of a few fixed words."""
-
-    words: tuple[str, ...]
-    secret: bool = False
-
-    def fault(self, value: object) -> str:
-        """Say what is wrong with a value; empty if nothing."""
-        if not isinstance(value, str) or value not in self.words:
-            return f"must be one of {', '.join(self.words)}"
-        return ""
-
-
-Argument = Text | Number | Choice
 
 
 class Verb(NamedTuple):
@@ -289,6 +228,15 @@ AUTH_VERBS: Mapping[str, Verb] = {
         calls=100,
         per_s=_GUESSED_S,
         slow=True,
+    ),
+    "account.route": Verb(
+        purpose="Say whether a login is decided by servers, and whether its browser is known.",
+        callers=_PEOPLE,
+        args={"name": _ANY_NAME, "cookie": _COOKIE},
+        optional=frozenset({"cookie"}),
+        calls=100,
+        per_s=_GUESSED_S,
+        quiet=True,
     ),
     "account.second": Verb(
         purpose="Finish a login with a code of the app, or with a recovery code.",

@@ -165,3 +165,33 @@ def test_what_botnets_try_is_known(word: str) -> None:
 def test_nonsense_gives_less_and_no_error(text: str) -> None:
     of_tree({"etc/passwd": text, "etc/shadow": text, "etc/defaults.xml": text,
              "etc/ppp/chap-secrets": text, "etc/smbpasswd": text, ".htpasswd": text})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("www/lang/en.json", '{"login": {"username": "admin", "password": "Password"}}'),
+        ("www/i18n/de.json", '{"admin_user": "admin", "admin_password": "Neues Passwort"}'),
+        ("www/js/de.json", '{"username": "admin", "password": "geheim"}'),
+        ("www/strings_web.ini", "username=User name\npassword=Password\n"),
+        ("www/texts.ini", "[web]\nusername=Benutzer\npassword=Kennwort:\n"),
+        ("www/texts.ini", "[web]\nusername=admin\npassword=Contraseña\n"),
+        ("etc/fields.ini", "[web]\nusername=username\npassword=password\n"),
+    ],
+)
+def test_texts_for_pages_are_no_accounts(path: str, text: str) -> None:
+    assert of_tree({path: text}) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[web]\nusername=admin\npassword=password\n",
+        "[web]\nusername=admin\npassword=Password\n",
+        "[web]\nuser=user\npassword=user\n",
+        "[web]\nusername=admin\npassword=Passw0rd 1\n",
+    ],
+)
+def test_a_password_may_be_the_word_for_it(text: str) -> None:
+    (account,) = of_tree({"etc/factory.ini": text})
+    assert account.password is Password.PLAIN

@@ -255,3 +255,44 @@ def test_a_boot_loader_beside_the_root_runs() -> None:
 def test_nothing_is_in_an_empty_tree() -> None:
     nothing: dict[str, Any] = {}
     assert components(nothing) == ()
+
+
+def test_a_package_of_a_library_counts_without_its_source() -> None:
+    status = (
+        "Package: libopenssl3\nVersion: 3.0.13-1\nStatus: install user installed\n\n"
+        "Package: libmbedtls12\nVersion: 2.28.7-1\nStatus: install user installed\n\n"
+        "Package: libpcre2\nVersion: 10.42-1\nStatus: install user installed\n\n"
+        "Package: libustream-mbedtls20201210\nVersion: 2023-02-25-498f6e26-1\n"
+        "Status: install user installed\n"
+    )
+    found = {one.name: one.cpe for one in components({"usr/lib/opkg/status": status})}
+    assert found["openssl"].startswith("cpe:2.3:a:openssl:openssl:3.0.13:")
+    assert found["mbedtls"].startswith("cpe:2.3:a:arm:mbed_tls:2.28.7:")
+    assert found["pcre2"].startswith("cpe:2.3:a:pcre:pcre2:10.42:")
+    assert found["libustream-mbedtls20201210"] == ""
+
+
+def test_alpine_writes_patches_in_its_own_way() -> None:
+    installed = "P:openssh-server\nV:9.0_p1-r2\no:openssh\n\n"
+    release = "ID=alpine\nVERSION_ID=3.16.2\n"
+    found = {
+        one.name: one
+        for one in components({"lib/apk/db/installed": installed, "etc/os-release": release})
+    }
+    assert found["openssh"].cpe.startswith("cpe:2.3:a:openbsd:openssh:9.0:p1:")
+    assert found["openssh"].purl == "pkg:apk/alpine/openssh-server@9.0_p1-r2"
+    assert found["alpine"].cpe.startswith("cpe:2.3:o:alpinelinux:alpine_linux:3.16.2:")
+
+
+@pytest.mark.parametrize(
+    ("database", "text"),
+    [
+        ("lib/apk/db/installed", "P:kernel\nV:6.6.73~a21259e4f338-r1\no:linux\n\n"),
+        ("usr/lib/opkg/status", "Package: kernel\nVersion: 6.6.73-1-a21259e4f338\n"),
+    ],
+)
+def test_the_digest_of_a_kernel_s_configuration_is_no_part_of_its_version(
+    database: str, text: str
+) -> None:
+    (found,) = components({database: text})
+    assert (found.version, found.purl) == ("6.6.73", "pkg:generic/linux@6.6.73")

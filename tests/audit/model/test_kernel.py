@@ -126,3 +126,10 @@ def test_symbols() -> None:
 def test_a_log_and_a_damaged_configuration_tell_nothing() -> None:
     seen = kernel({"var/log/dmesg": BANNER[:-1], "proc/config.gz": b"\x1f\x8b\x08" + bytes(30)})
     assert seen == Kernel()
+
+
+def test_the_source_files_that_a_kernel_names_tell_what_is_in_it() -> None:
+    names = b"drivers/android/binder.c\0../build/net/ipv4/tcp.c\0fs/none.txt\0mm/x.c\0"
+    seen = kernel({":kernel@0x48/vmlinux": BANNER + names})
+    assert seen.parts == ("drivers/android/binder", "net/ipv4/tcp")
+    assert kernel({"etc/motd": names}).parts == ()

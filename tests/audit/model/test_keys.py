@@ -1,6 +1,7 @@
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives import serialization
 
 from holdfast.audit.facts.gather import facts_of
@@ -8,6 +9,7 @@ from holdfast.audit.model import known_keys
 from holdfast.audit.model.keys import keys_of
 from holdfast.audit.model.shapes import PlacedKey
 from holdfast.audit.tree import Tree
+from holdfast.core.errors import UsageError
 from tests.audit import made
 from tests.audit.facts import key_forms as forms
 
@@ -96,6 +98,45 @@ def test_own_list_of_known_keys() -> None:
     assert found.known == "published: a leaked image of 2024"
     (found,) = placed({"etc/a.key": forms.written(key)})
     assert found.known == ""
+
+
+def test_own_list_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "known.txt"
+    path.write_text(f"# ours\n\n  test {'0a' * 32} a board\npublished {'1b' * 16} a leak\n")
+    assert known_keys.read(path) == {
+        "0a" * 16: known_keys.Known("test", "a board"),
+        "1b" * 16: known_keys.Known("published", "a leak"),
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        f"leaked {'0a' * 32} of no kind",
+        f"published {'0A' * 32} capitals",
+        f"published {'0a' * 20} of odd length",
+        f"published {'0a' * 32}",
+        f"published {'0a' * 32} \x1b[31m",
+        "published " + "0a" * 32 + " " + "x" * 101,
+    ],
+)
+def test_own_list_with_a_fault_is_taken_not_at_all(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "known.txt"
+    path.write_text(f"test {'0a' * 32} a board\n{line}\n")
+    with pytest.raises(UsageError, match=r"known\.txt:2: this line names no key"):
+        known_keys.read(path)
+
+
+def test_own_list_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "known.txt"
+    for content in (b"\xff", b"#" * (known_keys.MOST_BYTES + 1)):
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match=r"known\.txt"):
+            known_keys.read(path)
+    for missing in (tmp_path / "no", tmp_path):
+        with pytest.raises(UsageError, match="cannot be read"):
+            known_keys.read(missing)
 
 
 def test_a_published_key_is_known() -> None:

@@ -87,6 +87,56 @@ def test_what_listens_as_its_arguments_say(command: str, service: str, port: int
 
 
 @pytest.mark.parametrize(
+    ("command", "service", "port", "address", "user"),
+    [
+        ("tcpsvd -vE -c 5 0 7777 /bin/sh", "shell", 7777, "", "root"),
+        ("tcpsvd 0 7777 sh /etc/answer", "unknown", 7777, "", "root"),
+        ("ncat --listen 4455 --sh-exec /bin/sh", "shell", 4455, "", "root"),
+        ('swupdate -w "-document_root /www -port 8081"', "http", 8081, "", "root"),
+        ("swupdate -w '' -v", "http", 8080, "", "root"),
+        ("python3 -m http.server 8000", "http", 8000, "", "root"),
+        ("python3 -m http.server", "http", 8000, "", "root"),
+        ("php -S 127.0.0.1:8001 -t /www", "http", 8001, "loopback", "root"),
+        ("perl -e 'use IO::Socket::INET; ...'", "unknown", None, "", "root"),
+        ('nginx -g "daemon off; user root;"', "http", 80, "", "root"),
+        ("dropbearmulti dropbear -p 2200", "ssh", 2200, "", "root"),
+    ],
+)
+def test_what_the_command_line_makes_a_server(
+    command: str, service: str, port: int | None, address: str, user: str
+) -> None:
+    one = only(command)
+    assert (one.service, one.port, one.address, one.user) == (service, port, address, user)
+
+
+@pytest.mark.parametrize(
+    "command", ["swupdate -i a.swu", "python3 -m venv x", "php -r 'phpinfo();'", "dropbearmulti"]
+)
+def test_what_the_command_line_makes_no_server(command: str) -> None:
+    machine = busybox(command, programs=f"usr/sbin/{command.split(maxsplit=1)[0]}")
+    assert [one for one in machine.listeners if one.started is not Started.NO] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "service", "port"),
+    [
+        ("7000 stream tcp nowait root /bin/sh sh -i", "shell", 7000),
+        ("7001 stream tcp nowait root /usr/bin/help help", "unknown", 7001),
+        ("7002 stream tcp nowait root /bin/busybox busybox sh", "shell", 7002),
+        ("acme stream tcp nowait root /bin/login login", "unknown", None),
+        ("ftp stream tcp nowait root /usr/bin/own own", "ftp", 21),
+    ],
+)
+def test_inetd_listens_for_whatever_it_starts(line: str, service: str, port: int) -> None:
+    machine = busybox(
+        "inetd", programs="usr/sbin/inetd bin/login usr/bin/own",
+        **{"etc__inetd.conf": f"{line}\n", "usr__bin__help": "#!/bin/sh\nexec sh\n"},
+    )  # fmt: skip
+    one = machine.listener(service)
+    assert (one.port, one.where, one.started) == (port, "etc/inetd.conf:1", Started.DEMAND)
+
+
+@pytest.mark.parametrize(
     ("imports", "protocol"),
     [
         (("bind", "listen"), "tcp"),
@@ -122,6 +172,35 @@ def test_library_that_listens_for_a_program() -> None:
     assert machine.listener("http").program == "usr/bin/x"
 
 
+def test_one_line_of_nginx_includes_and_listens() -> None:
+    found = started(
+        "nginx",
+        **{
+            "etc__nginx__nginx.conf": "events{}\nhttp { include /etc/nginx/conf.d/*.conf; }\n",
+            "etc__nginx__conf.d__a.conf": "server { listen 127.0.0.1:8080; }\n"
+            "server { listen 443 ssl; listen [::]:443 ssl; }\n",
+        },
+    )
+    assert [(ends(one), one.options) for one in found] == [
+        (("http", 8080, "loopback"), ("configured=etc/nginx/conf.d/a.conf:1",)),
+        (("https", 443, ""), ("configured=etc/nginx/conf.d/a.conf:2",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("-b 0.0.0.0:55", ("telnet", 55, "")),
+        ("-b 127.0.0.1:55", ("telnet", 55, "loopback")),
+        ("-b 127.0.0.1", ("telnet", 23, "loopback")),
+        ("-b [::1]:55", ("telnet", 55, "loopback")),
+        ("-b ::1", ("telnet", 23, "loopback")),
+    ],
+)
+def test_address_and_port_in_one(option: str, expected: tuple[str, int, str]) -> None:
+    assert ends(only(f"telnetd {option}")) == expected
+
+
 def test_interface_of_the_home_network() -> None:
     assert only("telnetd -i br0").address == "lan"
     assert only("dropbear -p 127.0.0.1:22").address == "loopback"
@@ -142,6 +221,14 @@ def ends(one: Listener) -> tuple[str, int | None, str]:
         ("nginx", "etc/nginx/nginx.conf",
          "user web;\nserver {\n listen 443 ssl;\n listen 127.0.0.1:81;\n listen unix:/x;\n}\n",
          {("https", 443, ""), ("http", 81, "loopback")}, "web"),
+        ("nginx", "etc/nginx/nginx.conf",
+         "user w;http{server{listen 443 ssl;listen [::]:443 ssl;}#listen 1;\nserver{listen\n80;}}",
+         {("https", 443, ""), ("http", 80, "")}, "w"),
+        ("lighttpd -f /etc/l.conf", "etc/l.conf",
+         "var.port = 8081\nvar.web = var.port\nserver.port = var.web\n", {("http", 8081, "")},
+         "root"),
+        ("lighttpd -f /etc/l.conf", "etc/l.conf", "server.port = env.PORT\n",
+         {("http", None, "")}, "root"),
         ("boa", "etc/boa/boa.conf", "Port 8000\nUser nobody\n", {("http", 8000, "")}, "nobody"),
         ("thttpd -C /etc/t.conf", "etc/t.conf", "port=81\nuser=www\n", {("http", 81, "")}, "www"),
         ("apache2", "etc/apache2/apache2.conf",
@@ -163,7 +250,7 @@ def ends(one: Listener) -> tuple[str, int | None, str]:
     ],
 )  # fmt: skip
 def test_configurations(
-    command: str, path: str, text: str, expected: set[tuple[str, int, str]], user: str
+    command: str, path: str, text: str, expected: set[tuple[str, int | None, str]], user: str
 ) -> None:
     found = started(command, **{path.replace("/", "__"): text})
     assert {ends(one) for one in found} == expected

@@ -252,6 +252,11 @@ def test_accounts_of_services_and_vendors(
         ("etc/config.ini", "password_min_length=8\nshow_password=1\n"),
         ("etc/ppp/chap-secrets", "# client server secret\n"),
         ("etc/snmp/snmpd.conf", "rocommunity <community>\n"),
+        (
+            "etc/snmp/snmpd.conf",
+            "agentaddress 127.0.0.1,[::1]\nrocommunity public default -V systemonly\n",
+        ),
+        ("etc/snmp/snmpd.conf", "rocommunity public localhost\ncom2sec me 127.0.0.1 secret\n"),
         ("www/login.html", '<input type="password" name="pass" value="<% get(x) %>">'),
         ("etc/config.xml", "<account><name>admin</name><password>${PASSWORD}</password></account>"),
     ],
@@ -297,3 +302,39 @@ def test_any_text_is_read(path: str, text: str) -> None:
 def test_any_field_is_judged(text: str) -> None:
     assert of_field(text).password in Password
     assert of_value(text).password in Password
+
+
+@pytest.mark.parametrize(
+    ("agent", "command", "count"),
+    [
+        ("agentaddress 127.0.0.1", "snmpd -f", 0),
+        ("agentaddress 127.0.0.1,0.0.0.0:161", "snmpd -f", 1),
+        ("agentaddress 127.0.0.1", "snmpd -c /etc/snmp/snmpd.conf udp:161", 1),
+        ("# agentaddress 127.0.0.1", "snmpd -f", 1),
+    ],
+)
+def test_a_community_that_only_the_system_itself_can_use_opens_nothing(
+    agent: str, command: str, count: int
+) -> None:
+    conf = f"{agent}\nrocommunity public default\n"
+    machine = busybox(command, programs="usr/sbin/snmpd", **{"etc/snmp/snmpd.conf": conf})
+    assert len(machine.accounts()) == count
+    assert (machine.listener("snmp").address == "loopback") == (not count)
+
+
+def test_two_passwords_of_one_name_on_one_line() -> None:
+    text = (
+        '{"users":[{"name":"admin","passwd":"888888"},{"name":"guest","passwd":""}],'
+        '"onvif":{"user":"admin","password":"admin"}}'
+    )
+    found = Machine({"etc/ipcam.json": text}).accounts(guess=True)
+    assert sorted((one.name, one.guessed) for one in found) == [
+        ("admin", "default"), ("admin", "name"), ("guest", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["adminHW", "hkipc2016", "20080826", "GM8182", "ivdev"])
+def test_factory_passwords_that_were_published_later(word: str) -> None:
+    files = {"etc/passwd": f"root:{crypt(word, '$1$abcdefgh$')}:0:0::/:/bin/sh\n"}
+    (root,) = Machine(files).accounts(guess=True)
+    assert root.guessed == "default"

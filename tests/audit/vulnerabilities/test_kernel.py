@@ -143,11 +143,40 @@ def test_parts_that_are_not_there(
     assert judged.kernel.not_built == (state == "not-built")
 
 
-def test_nothing_is_left_out_without_evidence(opened: Opened) -> None:
+@pytest.mark.parametrize(
+    ("more", "state"),
+    [
+        ({}, "undecided"),
+        ({"config": CONFIG}, "undecided"),
+        ({"modules": ("ext4",)}, "undecided"),
+        ({"modules": ("btrfs",)}, "affected"),
+        ({"parts": ("fs/btrfs/super",)}, "affected"),
+        ({"parts": ("fs/ext4/super",)}, "undecided"),
+    ],
+)
+def test_nothing_is_left_out_without_evidence(
+    opened: Opened, more: dict[str, Any], state: str
+) -> None:
+    """A configuration counts only where its place is known."""
     with opened(record("CVE-2025-1000", "fs/btrfs/inode.c")) as database:
-        for mine in (kernel("5.10.100"), kernel("5.10.100", config=CONFIG)):
-            (found,) = matches(make.model(kernel=mine), database)
-            assert found.state == "affected"
+        (found,) = matches(make.model(kernel=kernel("5.10.100", **more)), database)
+    assert found.state == state
+    assert ("CONFIG_BTRFS_FS is not known" in found.reason) == (state == "undecided")
+
+
+@pytest.mark.parametrize(("part", "state"), [("", "undecided"), ("binder", "affected")])
+def test_a_part_that_few_products_have(opened: Opened, part: str, state: str) -> None:
+    streams = {"cves": {"CVE-2019-2215": {"range": "v3.14 to v4.16", "streams": {}}}}
+    mine = kernel("4.4.60", parts=(f"drivers/android/{part}",) if part else ("drivers/net/tun",))
+    with opened(streams) as database:
+        (found,) = matches(make.model(kernel=mine), database, machines=("mips",))
+    assert found.state == state
+
+
+def test_every_kernel_has_its_memory(opened: Opened) -> None:
+    with opened(record("CVE-2025-1000", "mm/mmap.c")) as database:
+        (found,) = matches(make.model(kernel=kernel("5.10.100")), database)
+    assert found.state == "affected"
 
 
 def test_arm_programs_may_run_on_an_arm64_kernel() -> None:

@@ -1,6 +1,7 @@
 """The model of one root file system: all parts, each built on those before."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from holdfast.audit.facts.shapes import FileFacts
 from holdfast.audit.model.accounts.gathering import accounts_of
@@ -8,6 +9,7 @@ from holdfast.audit.model.accounts.guessing import Guesser
 from holdfast.audit.model.components import components_of
 from holdfast.audit.model.kernel import kernel_of
 from holdfast.audit.model.keys import keys_of
+from holdfast.audit.model.known_keys import Known
 from holdfast.audit.model.listeners import listeners_of
 from holdfast.audit.model.mounts import mounts_of
 from holdfast.audit.model.shapes import Model
@@ -22,6 +24,7 @@ def model_of(
     digests: Mapping[str, str],
     *,
     guess: bool = True,
+    known_keys: Mapping[str, Known] = MappingProxyType({}),
 ) -> Model:
     """Build the model.
 
@@ -30,12 +33,13 @@ def model_of(
         facts: By digest.
         digests: By path.
         guess: Whether the few passwords that everybody tries are tried on the hashes.
+        known_keys: Keys that are publicly known beyond the list that we ship.
     """
     system = reading.read(tree, facts, digests)
     start_up = system.graph.start_up()
     listeners = listeners_of(system)
     kernel = kernel_of(tree, facts, digests)
-    keys = keys_of(tree, facts, digests)
+    keys = keys_of(tree, facts, digests, known_keys)
     return Model(
         start_up=start_up,
         accounts=accounts_of(system, Guesser() if guess else None),

@@ -10,6 +10,7 @@ from packageurl import PackageURL
 
 from holdfast.audit.errors import FormatError
 from holdfast.audit.facts.shapes import FileFacts
+from holdfast.audit.model.go_modules import go_modules
 from holdfast.audit.model.packages import Package, packages_of
 from holdfast.audit.model.shapes import Component, Kernel, Listener, Started, StartUp
 from holdfast.audit.model.sightings import Sighting, sightings_in
@@ -30,6 +31,7 @@ _LOADERS: Final = frozenset({"u-boot", "cfe", "redboot", "barebox", "grub"})
 _NO_SOFTWARE: Final = frozenset({"toolchain"})  # folders of a build system
 _PLAIN_NAME: Final = re.compile(r"[a-z0-9._-]{1,60}")
 _UPDATE: Final = re.compile(r"(\d[\d.]*)-?(p\d+|rc\d+|beta\d*)", re.IGNORECASE)
+_INTERFACE: Final = re.compile(r"[-.]?\d[\d.]*[a-z]?$")
 _FIELD: Final = re.compile(r"^([A-Z_]{1,40})=(.{1,200})$", re.MULTILINE)
 _PURL_TYPES: Final = {"opkg": "opkg", "dpkg": "deb", "apk": "apk", "rpm": "rpm"}
 _RELEASES: Final = ("etc/os-release", "usr/lib/os-release", "etc/openwrt_release")
@@ -37,6 +39,7 @@ _LINUX: Final = Software(name="linux", cpe=("linux:linux_kernel",), part="o")
 _SYSTEMS: Final = {
     "openwrt": Software(name="openwrt", cpe=("openwrt:openwrt",), part="o"),
     "lede": Software(name="lede", cpe=("openwrt:lede",), part="o"),
+    "alpine": Software(name="alpine", cpe=("alpinelinux:alpine_linux",), part="o"),
 }
 _OF_PACKAGE: Final = {name: row for row in TABLE for name in (row.name, *row.packages)}
 
@@ -68,6 +71,7 @@ def components_of(
     system = release.get("ID", "").lower()
     made = [_finished(draft, drafts, system, usage) for draft in drafts.all()]
     made += [*_kernel(kernel, packages), *_distribution(where, release)]
+    made += go_modules(tree, facts, digests, usage)
     unique: dict[tuple[str, str], Component] = {}
     for each in made:
         unique.setdefault((each.name, each.version), each)
@@ -124,7 +128,7 @@ class _Drafts:
 
     def take(self, package: Package) -> None:
         """Put a package to what was seen in its files, or begin a component with it."""
-        row = _OF_PACKAGE.get(package.source) or _OF_PACKAGE.get(package.name)
+        row = _row_of(package)
         name = row.name if row else package.source
         name = package.name if name in _NO_SOFTWARE else name
         if _is_kernel(package):
@@ -157,6 +161,14 @@ class _Drafts:
             draft = holders.get(id(self.owners.get(each.path)))
             if draft is not None:
                 draft.seen.append(each)
+
+
+def _row_of(package: Package) -> Software | None:
+    """Look a package up; a library's name ends in the number of its interface: `libopenssl3`."""
+    row = _OF_PACKAGE.get(package.source) or _OF_PACKAGE.get(package.name)
+    if row is None and package.source == package.name and package.name.startswith("lib"):
+        row = _OF_PACKAGE.get(_INTERFACE.sub("", package.name))
+    return row
 
 
 def _fits(version: str, upstream: str) -> bool:

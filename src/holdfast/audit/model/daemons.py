@@ -230,10 +230,21 @@ DAEMONS: Final[dict[str, Daemon]] = {
     # Media
     **dict.fromkeys(("rtspd", "rtsp_server", "live555MediaServer", "rtspserver", "rtsp-server",
                      "v4l2rtspserver", "mediamtx"), _RTSP),
+    "swupdate": Daemon(service="http", port=8080, valued="cdefHiklLopquvwx", unless="-w"),
     "mjpg_streamer": Daemon(service="http", port=8080),
     "sipd": Daemon(service="sip", port=5060, protocol="udp"),
     "asterisk": Daemon(service="sip", port=5060, protocol="udp", drops=""),
 }  # fmt: skip
+
+TUNNELS: Final = frozenset({
+    "ssh", "autossh", "dbclient", "frpc", "ngrok", "rathole", "bore", "inlets", "pagekite",
+    "pagekite.py", "zrok", "npc", "phtunnel", "phddns", "lanproxy", "localtunnel", "boringproxy",
+    "reverse-ssh", "gs-netcat", "localxpose", "loclx", "remoteit", "connectd", "chisel",
+    "cloudflared", "gost", "devtunnel", "teamviewer", "teamviewerd", "anydesk", "rustdesk",
+    "meshagent", "dwagent", "dwagsvc", "supremo", "screenconnect", "simplehelp", "zerotier-one",
+    "tailscaled", "netbird", "n2n", "edge", "openvpn", "wg-quick",
+})  # fmt: skip
+"""Programs that call out, and may let the other end in."""
 
 SWITCHABLE: Final = ("nc", "ncat", "netcat", "socat", "tcpsvd", "udpsvd")
 """Programs that listen only as their arguments say; `listeners` reads those."""

@@ -20,6 +20,11 @@ _MOST_OPTIONS: Final = 20_000
 _MOST_MODULES: Final = 10_000
 _MOST_VALUE: Final = 200
 _MOST_KERNEL: Final = 256 * 1024 * 1024
+_MOST_PARTS: Final = 1000
+_PART: Final = re.compile(
+    rb"\b(?:drivers|fs|net|sound|crypto|security|virt|kernel|io_uring|block)"
+    rb"(?:/[a-z0-9_-]{1,40}){1,6}(?=\.[ch]\0)"
+)
 _IKCONFIG_MAGIC_BYTES: Final = 8
 _NUMBERS: Final = re.compile(r"[2-9]\.\d{1,3}(?:\.\d{1,3}){0,2}")
 _OPTION: Final = re.compile(
@@ -87,7 +92,23 @@ def kernel_of(tree: Tree, facts: Mapping[str, FileFacts], digests: Mapping[str, 
         config_where=config_where,
         modules=tuple(modules),
         symbols=any(True for _ in tree.glob(*_SYMBOLS)),
+        parts=_parts(tree, places.get(version, ())),
     )
+
+
+def _parts(tree: Tree, places: Iterable[str]) -> tuple[str, ...]:
+    """Collect the source files whose names a kernel prints when something goes wrong in them."""
+    found: set[bytes] = set()
+    for path in dict.fromkeys(place.rpartition("@")[0] for place in places):
+        try:
+            content = tree.read(path, _MOST_KERNEL) or b""
+        except FormatError:
+            continue
+        for match in _PART.finditer(content):
+            if len(found) >= _MOST_PARTS:
+                break
+            found.add(match[0])
+    return tuple(sorted(part.decode() for part in found))
 
 
 def _modules(

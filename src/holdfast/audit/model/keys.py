@@ -113,7 +113,7 @@ def keys_of(
         tree: Every name; only configuration is read from it.
         facts: By digest.
         digests: By path.
-        more: Keys that are publicly known beyond the list that we ship, see `known_keys.parse`.
+        more: Keys that are publicly known beyond the list that we ship, see `known_keys.read`.
 
     Returns:
         Each key or certificate once, those with a private half first, then by place.

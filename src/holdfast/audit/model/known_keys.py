@@ -7,8 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, get_args
 
+from holdfast.audit.report.texts import visible
+from holdfast.core.errors import UsageError
+
 Kind = Literal["self-test", "test", "published"]
 LENGTH: Final = 32  # hexadecimal digits of a fingerprint that are kept
+MOST_BYTES: Final = 4 << 20
 _LINE: Final = re.compile(r"(\S+) +([0-9a-f]{32})(?:[0-9a-f]{32})? +(\S.{0,99})")
 
 
@@ -40,6 +44,38 @@ def parse(text: str) -> Mapping[str, Known]:
     return MappingProxyType(found)
 
 
+def read(path: Path) -> dict[str, Known]:
+    """Read a list of one's own. It is taken whole or not at all: a key passed over looks fine.
+
+    Raises:
+        UsageError: It cannot be read, or a line is none; names the line.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        text = content.decode()
+    except OSError as error:
+        raise UsageError(f"{visible(str(path))} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{visible(str(path))} is no text in UTF-8") from error
+    if len(content) > MOST_BYTES:
+        raise UsageError(f"{visible(str(path))} is longer than {MOST_BYTES} bytes")
+    found: dict[str, Known] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        one = parse(line) if line.strip().isprintable() else {}
+        if not one:
+            refusal = UsageError(f"{visible(str(path))}:{number}: this line names no key")
+            refusal.hint = (
+                f"A line is one of {', '.join(get_args(Kind))}, the SHA-256 of the key in small "
+                "hexadecimal digits, and where it is known from."
+            )
+            raise refusal
+        found.update(one)
+    return found
+
+
 @cache
 def shipped() -> Mapping[str, Known]:
     """Give the list that comes with the program; it is small, see the head of the file."""
@@ -51,7 +87,7 @@ def known(fingerprint: str, more: Mapping[str, Known] = MappingProxyType({})) ->
 
     Args:
         fingerprint: SHA-256 of the SubjectPublicKeyInfo, as in `KeyFact`.
-        more: A list of one's own, from `parse`.
+        more: A list of one's own, from `read`.
     """
     short = fingerprint[:LENGTH]
     found = more.get(short) or shipped().get(short)

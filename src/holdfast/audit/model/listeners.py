@@ -19,14 +19,14 @@ from holdfast.audit.model.shapes import Listener, Started
 from holdfast.audit.model.startup.graph import STRENGTH, Launch
 from holdfast.audit.model.startup.shell.files import PATH
 from holdfast.audit.model.startup.system import System
+from holdfast.audit.model.startup.wrappers import LANGUAGES, without_options
 
 MOST_LISTENERS: Final = 500
+MAY_BE_LOCAL: Final = "sockets=may-be-local"
+"""Option of a listener that may wait at sockets of this system only, or for a link."""
 _TLS_PORTS = frozenset({443, 8443, 4443})
 _SECTION = re.compile(
     r"(?m)^\s*(?:profile\s+\S+\s+)?(/[\w./{},*-]{1,200})\s+(?:flags=\(([^)]*)\)\s*)?\{"
-)
-_INTERPRETER: Final = re.compile(
-    r"(?:python|perl|ruby|php|php-cgi|lua|luajit|node|nodejs|tclsh|micropython)[\d.]*"
 )
 _SCRIPT_SERVES: Final = re.compile(
     r"\.bind\(|\.listen\(|\bbind\s*\(|create_server|start_server|createServer|serve_forever"
@@ -36,18 +36,29 @@ _SCRIPT_SERVES: Final = re.compile(
 _SCRIPT_PAGES: Final = re.compile(
     r"HTTPServer|HTTP::Daemon|\buvicorn\b|run_simple|\bapp\.run\(|http\.createServer"
 )
+_NGINX_USER: Final = re.compile(r"(?:^|[\s;])user\s+([\w-]{1,64})")  # nginx -g "user x;"
+_SERVING_MODULES: Final = {
+    "http.server": "http", "SimpleHTTPServer": "http", "CGIHTTPServer": "http",
+    "pyftpdlib": "ftp", "flask": "http", "uvicorn": "http", "gunicorn": "http",
+}  # fmt: skip
+"""What `python -m` serves with."""
 _ONLY_CHECKS: Final = {
     "sshd": {"-t", "-T"}, "nginx": {"-t", "-T"}, "lighttpd": {"-t"}, "dnsmasq": {"--test"},
     "haproxy": {"-c"}, "apache2": {"-t"}, "httpd2": {"-t"}, "named": {"-v"}, "smbd": {"-b"},
 }  # fmt: skip
 """Options with which a daemon looks at its configuration and goes away again."""
-_SHELL = re.compile(r"^(?:/bin/|/usr/bin/)?(?:ba|da|a|z)?sh\b")
+_SHELL_NAME: Final = re.compile(r"(?:\S*/)?(?:ba|da|a|k|z|mk|hu)?sh")
+_VALUED_OF_TCPSVD: Final = "cCbulixt"
 _INETD_NAMES: Final = {
     "telnet": 23, "ssh": 22, "ftp": 21, "tftp": 69, "http": 80, "www": 80, "https": 443,
     "swat": 901, "shell": 514, "login": 513, "exec": 512, "finger": 79, "echo": 7, "discard": 9,
     "daytime": 13, "chargen": 19, "time": 37, "netbios-ssn": 139, "netbios-ns": 137,
     "microsoft-ds": 445, "rsync": 873, "snmp": 161, "printer": 515, "sunrpc": 111,
 }  # fmt: skip
+
+
+_BOTH: Final = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]+):\d{1,5}")
+_SERVICES: Final = frozenset(daemon.service for daemon in DAEMONS.values())
 
 
 @dataclass(slots=True)
@@ -122,6 +133,9 @@ def _of_launch(system: System, step: int, launch: Launch) -> Iterator[Listener]:
     if daemon.root_option and daemon.root_option in options:
         walls.append("chroot")
     facts = list(settings.options or _facts(launch, daemon))
+    told = launch.name in DAEMONS or daemon.service != "unknown" or any(_activated(launch))
+    if not told and system.programs.elf(program) and system.programs.may_be_local(program):
+        facts.append(MAY_BE_LOCAL)
     if settings.where and why == "config":
         facts.append(f"user={settings.where}")
     for end in _endpoints(launch, daemon, options, settings):
@@ -141,19 +155,32 @@ def _of_launch(system: System, step: int, launch: Launch) -> Iterator[Listener]:
 def _daemon(system: System, step: int, launch: Launch, program: str) -> Daemon | None:
     """Look a program up, or make an entry of what its calls tell."""
     known = DAEMONS.get(launch.name)
+    if known is None and LANGUAGES.fullmatch(program.rpartition("/")[2]):
+        known = _of_script(system, step, launch)
+    if known is None and any(_activated(launch)):
+        known = Daemon(service="unknown")  # whoever it is, inetd or systemd listens for it
     if known is not None:
         return known
-    if _INTERPRETER.fullmatch(program.rpartition("/")[2]):
-        return _of_script(system, step, launch)
-    if not system.programs.listens(launch.name, program):
+    language = LANGUAGES.fullmatch(program.rpartition("/")[2]) is not None
+    if language or not system.programs.listens(launch.name, program):
         return None
     service = system.programs.served_by(program)
-    protocol: Literal["tcp", "udp"] = "udp" if system.programs.serves(program) == "udp" else "tcp"
+    protocol = system.programs.serves(program) or "tcp"
     return Daemon(service=service or "unknown", protocol=protocol)
 
 
 def _of_script(system: System, step: int, launch: Launch) -> Daemon | None:
     """Ask a script whether it serves anybody: its interpreter could, whatever it runs."""
+    after = dict(zip(launch.arguments, launch.arguments[1:], strict=False))
+    if after.get("-m") in _SERVING_MODULES:
+        usual = 8000 if after["-m"].endswith(("http.server", "Server")) else None
+        port = next((found for word in launch.arguments if (found := number(word))), usual)
+        return Daemon(service=_SERVING_MODULES[after["-m"]], port=port, valued="mbd",
+                      address_option="-b")  # fmt: skip
+    if "-S" in after and launch.name.startswith("php"):
+        return Daemon(service="http", valued="StdczT", port_option="-S")
+    if any(_SCRIPT_SERVES.search(after.get(option, "")) for option in ("-e", "-c", "-r")):
+        return Daemon(service="unknown")
     named = [word for word in launch.arguments if not word.startswith("-")][:1]
     for path in (system.graph.steps[step].where.partition(":")[0], *named):
         text = system.files.text(path) or ""
@@ -233,6 +260,9 @@ def _user(
         return launch.user, launch.user_why or "command"
     if daemon.user_option and any(options.get(daemon.user_option, [])):
         return options[daemon.user_option][-1].partition(":")[0], "command"
+    given = _NGINX_USER.search(" ".join(launch.arguments)) if launch.name == "nginx" else None
+    if given is not None:
+        return given[1], "command"
     if settings.user:
         return settings.user, "config"
     if daemon.drops:
@@ -260,17 +290,36 @@ def _endpoints(
             for text in options.get("-s", [])
             if (found := endpoint(text)) is not None
         ]
+    if launch.name.startswith("snmpd"):
+        given += [
+            replace(found, port=found.port or daemon.port)
+            for text in options.get("", [])
+            if re.search(r"^[^/]*[:.]", text)
+            and (found := endpoint(re.sub(r"^(?i:udp6?|tcp6?):", "", text))) is not None
+        ]
+    if launch.name == "swupdate":
+        match = re.search(r"-p(?:orts?)?[ =](\d{1,5})", " ".join(launch.arguments))
+        given = [Endpoint(number(match[1]))] if match else []
     if not given and settings.endpoints:
         return settings.endpoints
     host = _host(launch, daemon, options)
-    ends = given or [Endpoint(daemon.port, host, daemon.protocol)]
+    ends = given or [_with_address(daemon, options) or Endpoint(daemon.port, host)]
     return [replace(end, address=end.address or host, protocol=daemon.protocol) for end in ends]
+
+
+def _with_address(daemon: Daemon, options: dict[str, list[str]]) -> Endpoint | None:
+    """Read `address:port` where the option for the address has both, as `telnetd -b` does."""
+    texts = options.get(daemon.address_option, []) if daemon.address_option else []
+    if not texts or not _BOTH.fullmatch(texts[-1]):
+        return None
+    return endpoint(texts[-1])
 
 
 def _host(launch: Launch, daemon: Daemon, options: dict[str, list[str]]) -> str:
     """Read the address that an option gives, or the interface: `-i br0`."""
     if daemon.address_option and any(options.get(daemon.address_option, [])):
-        return address(options[daemon.address_option][-1])
+        text = options[daemon.address_option][-1]
+        return address(text.rpartition(":")[0].strip("[]") if _BOTH.fullmatch(text) else text)
     after = dict(zip(launch.arguments, launch.arguments[1:], strict=False))
     return "lan" if address(after.get("-i", "")) == "lan" else ""
 
@@ -303,9 +352,19 @@ def _activated(launch: Launch) -> Iterator[Endpoint]:
 
 
 def _inetd_service(name: str, launch: Launch) -> str:
-    if _SHELL.match(launch.name):
+    if _is_shell([launch.name, *launch.arguments]):
         return "shell"
-    return {"www": "http", "login": "rlogin", "shell": "rsh", "exec": "rexec"}.get(name, name)
+    named = {"www": "http", "login": "rlogin", "shell": "rsh", "exec": "rexec"}.get(name, name)
+    return named if name in _INETD_NAMES or named in _SERVICES else "unknown"
+
+
+def _is_shell(words: list[str]) -> bool:
+    """Tell whether a command is a shell that takes what comes in, not a script that it runs."""
+    while words and words[0].rpartition("/")[2] in {"busybox", "toybox"}:
+        words = words[1:]
+    return bool(words and _SHELL_NAME.fullmatch(words[0])) and all(
+        word.startswith("-") for word in words[1:]
+    )
 
 
 def _switchable(system: System, step: int, launch: Launch) -> Iterator[Listener]:
@@ -316,12 +375,12 @@ def _switchable(system: System, step: int, launch: Launch) -> Iterator[Listener]
     service = "unknown"
     protocol: Literal["tcp", "udp"] = "tcp"
     if launch.name in {"tcpsvd", "udpsvd"}:
-        plain = [word for word in words if not word.startswith("-")]
+        plain = without_options(words, _VALUED_OF_TCPSVD)
         inner = next((word.rpartition("/")[2] for word in plain[2:]), "")
         port = number(plain[1]) if len(plain) > 1 else None
         protocol = "udp" if launch.name == "udpsvd" else "tcp"
         service = DAEMONS[inner].service if inner in DAEMONS else "unknown"
-        service = "shell" if _SHELL.match(inner) else service
+        service = "shell" if _is_shell(plain[2:]) else service
     elif launch.name == "socat":
         match = re.search(r"(?i)\b(tcp|udp)[46]?-(?:l|listen):(\d{1,5})", " ".join(words))
         if match is None:
@@ -330,12 +389,12 @@ def _switchable(system: System, step: int, launch: Launch) -> Iterator[Listener]
         service = "shell" if re.search(r"(?i)(?:exec|system):\S*sh\b", shown.text) else service
     else:
         letters = "".join(word[1:] for word in words if re.match(r"-[a-zA-Z]", word))
-        if "l" not in letters:
+        if "l" not in letters and "--listen" not in words:
             return
         protocol = "udp" if "u" in letters else "tcp"
         numbers = [number(word) for word in words]
         port = next((found for found in numbers if found), None)
-        runs = re.search(r"-\w*[ec]\s*\S*sh\b|\|\s*\S*sh\b", shown.text)
+        runs = re.search(r"-\w*[ec]\s*\S*sh\b(?!\s+/\w)|\|\s*\S*sh\b", shown.text)
         service = "shell" if runs else service
     yield Listener(
         service=service, program=shown.program, where=shown.where, protocol=protocol, port=port,

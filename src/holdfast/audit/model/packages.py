@@ -22,6 +22,10 @@ _RPM: Final = ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
 _RPM_READ: Final = ("rpmdb.sqlite", "Packages.db")
 _RPM_UNREAD: Final = "Packages"
 _DAY: Final = re.compile(r"20\d{2}-\d{2}-\d{2}(?:\.\d{1,2})?")
+_KERNEL: Final = re.compile(
+    r"(\d+(?:\.\d+){1,3})(?:~[0-9a-z]{3,64}(?:-r?\d+)?|-r?\d+-[0-9a-z]{3,64})"
+)
+"""Of a package of OpenWrt that has the digest of the kernel's configuration in its version."""
 _CVE: Final = re.compile(r"CVE-(?:19|20)\d{2}-\d{4,7}")
 
 
@@ -76,10 +80,13 @@ def unread(tree: Tree) -> tuple[str, ...]:
 def upstream(version: str, manager: str) -> str:
     """Take off what a distribution adds to a version: epoch, revision, repacking."""
     version = re.sub(r"^\d+:", "", version)
-    if manager == "apk":
-        return re.sub(r"-r\d+$", "", version)
+    if manager == "apk":  # `9.0_p1-r2` is 9.0p1; what stands behind `~` is a commit, or a digest
+        version = re.sub(r"(?:_(?:git|svn|cvs|hg)\d*)?(?:~[0-9a-z]+)?(?:-r\d+)?$", "", version)
+        return re.sub(r"_(?=(?:alpha|beta|pre|rc|p)\d*$)", "", version)
     if manager == "opkg" and (day := _DAY.match(version)) is not None:
         return day[0]
+    if manager == "opkg" and (kernel := _KERNEL.fullmatch(version)) is not None:
+        return kernel[1]
     if manager in {"opkg", "dpkg"}:
         version = re.sub(r"-(?:r?\d+(?:\.\d+)?|[^-]*)$", "", version)
         version = re.sub(r"[+~.](?:dfsg|ds|repack|really|nmu|deb\d).*$", "", version)

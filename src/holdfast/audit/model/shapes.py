@@ -46,11 +46,14 @@ class StartUp:
 
     Attributes:
         init: What the kernel starts: `busybox-init`, `sysv`, `systemd`, `procd`, `openrc`,
-            `runit`, `s6`, `vendor`, `none` (no root file system).
+            `runit`, `s6`, `android`, `upstart`, `vendor`, `none` (no root file system).
         steps: Nodes; ids are their indices.
         edges: Pairs of ids, who starts whom.
         unresolved: Commands whose program is not in the image, `path:line word`.
         cut: Why a part of start-up is not in the graph; what is absent there is not known to be.
+        fetched: Places that run what was just downloaded, `path:line unchecked: file`, or
+            `checked:` where something looked at it before.
+        opaque: Programs that start-up runs, and of which nobody can see whether they listen.
     """
 
     init: str
@@ -58,6 +61,8 @@ class StartUp:
     edges: tuple[tuple[int, int], ...] = ()
     unresolved: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
+    fetched: tuple[str, ...] = ()
+    opaque: tuple[str, ...] = ()
 
 
 class Password(StrEnum):
@@ -191,6 +196,8 @@ class Kernel:
         config_where: Where the configuration was read; "" if there is none.
         modules: Names of the modules in the image.
         symbols: Whether a symbol table was found that could tell what is built in.
+        parts: Places in its source that the kernel itself names, `drivers/android/binder`; in most
+            kernels these are few of those that are built in.
     """
 
     version: str = ""
@@ -201,6 +208,7 @@ class Kernel:
     config_where: str = ""
     modules: tuple[str, ...] = ()
     symbols: bool = False
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,8 +117,14 @@ def automatic_of(scene: Scene, tools: Sequence[Tool]) -> Iterator[str]:
     """Give `place command` of what looks for updates without being asked."""
     asleep = {Started.NO, Started.STARTABLE}
     installers = {tool.path: tool.name for tool in tools}
+    fetching = [
+        tool.path for tool in tools
+        if tool.name.startswith("vendor:") and scene.is_text(tool.path)
+        and scene.has_hit(tool.path, "update-fetch")
+    ]  # fmt: skip
     for step in scene.start_up.steps:
-        if step.started not in asleep and _looks(step, installers):
+        called = any(path == step.program or f"/{path}" in step.text.split() for path in fetching)
+        if step.started not in asleep and (called or _looks(step, installers)):
             yield f"{step.where} {' '.join(step.text.split())[:120]}"
     if not scene.program("unattended-upgrade", "unattended-upgrades"):
         return

@@ -100,6 +100,11 @@ def _vendor_programs(scene: Scene) -> Iterator[tuple[str, str]]:
         script = known is not None and known.kind is FileKind.SCRIPT
         if script and not _OPENWRT.match(path) and _writes(scene, path):
             yield PurePosixPath(path).name, path
+    for path, _ in scene.hits("update-fetch"):
+        known = scene.fact(path)
+        script = known is not None and known.kind is FileKind.SCRIPT
+        if script and not _OPENWRT.match(path) and (_writes(scene, path) or _unpacks(scene, path)):
+            yield PurePosixPath(path).name, path
 
 
 def _installs(scene: Scene, path: str) -> bool:
@@ -116,6 +121,21 @@ _WRITING: Final = re.compile(
 )
 
 
+_AT: Final = r"(?:^|[;&|(`]|\b(?:then|do|else|exec|sudo))\s{0,20}(?:/\S{0,200}/)?(?:busybox\s+)?"
+_SYSTEM: Final = r"[\"']?/(?:(?:usr/(?:local/)?)?(?:s?bin|lib|opt)?/?)[\"']?(?=\s|$|[;&|)])"
+_UNPACKING: Final = re.compile(
+    rf"{_AT}(?:tar(?:\s[^;&|#]{{0,300}})?\s(?:-C\s*|--directory[= ]){_SYSTEM}"
+    rf"|unzip(?:\s[^;&|#]{{0,300}})?\s-d\s*{_SYSTEM}|cp\s+-\w*[raR][^;&|#]{{0,300}}\s{_SYSTEM}"
+    r"|dpkg\s+(?:-\S+\s+)*(?:-i|--install)\s|rpm\s+-\w*[iUF]"
+    r"|(?:opkg|ipkg|apk)\s[^;&|#]{0,300}\b(?:install|add)\s[^;&|#]{0,300}(?:/\S|\.[ia]pk\b))"
+)
+
+
+def _unpacks(scene: Scene, path: str) -> bool:
+    """Tell whether a script unpacks something over the system, or installs packages from files."""
+    return scene.is_text(path) and any(_UNPACKING.search(line) for line in scene.lines(path))
+
+
 def _writes(scene: Scene, path: str) -> bool:
     """Tell whether a script itself writes to the flash; else it only calls what does."""
     return scene.is_text(path) and any(_WRITING.search(line) for line in scene.lines(path))
@@ -123,7 +143,8 @@ def _writes(scene: Scene, path: str) -> bool:
 
 def _vendor_script(scene: Scene, tool: Tool, keys: Sequence[PlacedKey]) -> Tool:
     if not scene.has_hit(tool.path, "update-verify-command"):
-        return tool._replace(lacking="writes to the flash without a command that verifies")
+        does = "writes to the flash" if _writes(scene, tool.path) else "unpacks over the system"
+        return tool._replace(lacking=f"{does} without a command that verifies")
     places = tuple(
         place for key in keys if key.purpose in {"update-verify", ""} and "public" in key.kind
         for place in key.where

@@ -35,4 +35,12 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         expression=rb"(?:root|admin|user|support|guest):[./0-9A-Za-z]{13}:[0-9]{1,5}:[0-9]{0,5}:",
         secret=True,
     ),
+    # Where a program has it among its constants, the password may stand beside it.
+    Pattern(
+        name="login-name",
+        expression=rb"(?:admin|administrator|root|superuser|supervisor|support|engineer|operator|"
+        rb"technician|maintenance|guest|user|telnet|backdoor|manager|service|debug|factory)\x00",
+        secret=True,
+        most=24,
+    ),
 )

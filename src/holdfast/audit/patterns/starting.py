@@ -1,4 +1,4 @@
-"""Patterns that the start-up graph needs: names of daemons as they stand in command lines."""
+"""Patterns that the start-up graph needs: names of daemons in command lines, Go programs."""
 
 import re
 from typing import Final
@@ -23,4 +23,5 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         + rb")[\x00-\x20\"'`;&|)]",
         most=64,
     ),
+    Pattern(name="go-build-information", expression=rb"\xff Go buildinf:", most=1),
 )

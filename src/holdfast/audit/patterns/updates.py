@@ -20,9 +20,14 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     Pattern(
         name="update-flash",
-        expression=rb"/dev/mtd|/proc/mtd|mtd(?:_| -r )?write|flash_erase|flashcp|nandwrite"
-        rb"|/dev/mmcblk0|fw_setenv",
+        expression=rb"/dev/mtd|/proc/mtd|flash_erase|flashcp|nandwrite|/dev/mmcblk0|fw_setenv"
+        rb"|mtd(?:_?|(?:[ \t]+-[^ \t\n\x00]{1,20}(?:[ \t]+[\w%/]{1,40})?){0,4}[ \t]+)write",
         most=4,
+    ),
+    Pattern(
+        name="update-fetch",
+        expression=rb"(?:wget|curl|uclient-fetch|tftp|ftpget)[ \t]+[-\"'$hf0-9]",
+        most=2,
     ),
     # ---- what checks, and what only seems to
     Pattern(name="update-swupdate-signed", expression=rb"built for signed images", most=1),

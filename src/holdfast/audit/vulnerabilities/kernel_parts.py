@@ -4,7 +4,7 @@ Nothing is left out without evidence: a configuration that is known and does not
 option built as a module that is not in the image, or another processor.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from holdfast.audit.model.shapes import Kernel
@@ -32,11 +32,13 @@ class KernelParts(NamedTuple):
         config: Options and their values; empty if the configuration is not known.
         modules: Names of the modules in the image, with `_` for `-`.
         families: Processors of the image; empty if not known.
+        named: Places in its source that the kernel itself names, without ending.
     """
 
     config: Mapping[str, str]
     modules: frozenset[str]
     families: frozenset[str]
+    named: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, kernel: Kernel, machines: Iterable[str]) -> "KernelParts":
@@ -46,6 +48,7 @@ class KernelParts(NamedTuple):
             config=dict(kernel.config) if kernel.config_where else {},
             modules=frozenset(name.replace("-", "_") for name in kernel.modules),
             families=frozenset() if "" in families else frozenset(families),
+            named=frozenset(above for part in kernel.parts for above in _upwards(part)),
         )
 
     def missing(self, files: Iterable[str], cve: str = "") -> str:
@@ -64,10 +67,19 @@ class KernelParts(NamedTuple):
         reasons = [self._missing(path_of(file)) for file in files]
         return reasons[0] if reasons and all(reasons) else ""
 
-    def doubted(self, cve: str) -> str:
-        """Say why it is not known whether a record concerns this processor; "" if it is."""
+    def doubted(self, cve: str, files: Iterable[str] = ()) -> str:
+        """Say why it is not known whether a record concerns this kernel; "" if it is.
+
+        Args:
+            cve: Id of the record.
+            files: As for `missing`.
+        """
         if cve not in PROCESSOR_FLAWS:
-            return ""
+            places = [path_of(file) for file in files]
+            if not any(places) and cve in PLACES_OF:
+                places = [PLACES_OF[cve]]
+            reasons = [self._unsettled(place) for place in places]
+            return reasons[0] if reasons and all(reasons) else ""
         kinds = ", ".join(sorted(self.families)) or "unknown"
         return f"it is a flaw of some processors, and this one is only known to be {kinds}"
 
@@ -88,6 +100,27 @@ class KernelParts(NamedTuple):
             above = above.rpartition("/")[0]
         return ""
 
+    def _unsettled(self, path: str) -> str:
+        """Say why it is not known whether a part is there: not every kernel is built with it."""
+        if path.startswith("arch/") and "/kvm/" in path:
+            path = "virt/kvm/"
+        above = path.partition(".")[0].rstrip("/")
+        if self.config or above in ALWAYS:
+            return ""
+        for place in _upwards(above):
+            options = OPTIONS.get(place, "").split()
+            if not options:
+                continue
+            modules = {MODULES[option] for option in options if option in MODULES}
+            modules.add(place.rpartition("/")[2].replace("-", "_"))
+            if place in self.named or self.modules & modules:
+                return ""
+            return (
+                f"whether the kernel was built with CONFIG_{options[0]} is not known: it brings no "
+                "configuration, no such module, and does not name the part"
+            )
+        return ""
+
     def _off(self, place: str, options: list[str]) -> str:
         modules = {MODULES[option] for option in options if option in MODULES}
         if self.modules & {*modules, place.rpartition("/")[2].replace("-", "_")}:
@@ -98,6 +131,13 @@ class KernelParts(NamedTuple):
         if values == ["m"] and modules and self.modules:
             return f"CONFIG_{options[0]}=m, and the module {min(modules)} is not in the image"
         return ""
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """Give a place and the folders that it is in, the narrowest first."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def path_of(file: str) -> str:

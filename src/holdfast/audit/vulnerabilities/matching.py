@@ -252,9 +252,10 @@ def _of_kernel(
         match = _match(one, verdict)
         if match.state in {"affected", "undecided"}:
             cve = key[1] or cve_of(key[0])
-            if missing := around.parts.missing(_files(found), cve):
+            files = _files(found)
+            if missing := around.parts.missing(files, cve):
                 match = _match(one, verdict, "not-built", missing)
-            elif doubt := around.parts.doubted(cve) or _distribution_kernel(model, patched):
+            elif doubt := around.parts.doubted(cve, files) or _distribution_kernel(model, patched):
                 match = _match(one, verdict, "undecided", doubt)
         not_built += match.state == "not-built"
         undecided += match.state == "undecided"

@@ -38,6 +38,10 @@ def judge(  # noqa: PLR0913 - Typer makes an option of each argument
     baseline: Annotated[
         Path | None, typer.Option(help="Report of the last approved build, as JSON.")
     ] = None,
+    known_keys: Annotated[
+        list[Path] | None,
+        typer.Option(help="List of further keys that are public knowledge; may be repeated."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON, a line for each image.")
     ] = False,
@@ -116,8 +120,8 @@ def judge(  # noqa: PLR0913 - Typer makes an option of each argument
     wanted = terms.Terms(
         live=live,
         settings=terms.settings(
-            product=product, db=db, baseline=baseline, limit=limit or [], cache=cache,
-            keep=not no_cache,
+            product=product, db=db, baseline=baseline, known_keys=known_keys or [],
+            limit=limit or [], cache=cache, keep=not no_cache,
         ),
     )  # fmt: skip
     single = {

@@ -1,5 +1,6 @@
 """On which terms images are judged, and the judging of one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,6 +10,7 @@ from holdfast.audit import child
 from holdfast.audit.cache import default_folder
 from holdfast.audit.child import Progress, Settings
 from holdfast.audit.limits import Limits
+from holdfast.audit.model.known_keys import read as read_keys
 from holdfast.audit.report import document
 from holdfast.audit.report.shapes import Report
 from holdfast.audit.report.texts import visible
@@ -40,13 +42,14 @@ def settings(
     limit: list[str],
     cache: Path | None,
     keep: bool,
+    known_keys: Iterable[Path] = (),
 ) -> Settings:
     """Read what the options name.
 
     Raises:
         ProfileError: The profile has faults.
         ReportError: The baseline is no report.
-        UsageError: There is no such limit, or the data is missing.
+        UsageError: There is no such limit, the data is missing, or a list of keys has faults.
     """
     if db is None:
         usual = default_path()
@@ -58,6 +61,7 @@ def settings(
         profile=read_profile(product) if product is not None else None,
         baseline=document.read(baseline) if baseline is not None else None,
         database=db,
+        known_keys={key: one for path in known_keys for key, one in read_keys(path).items()},
         cache=(cache or default_folder()) if keep else None,
     )
 

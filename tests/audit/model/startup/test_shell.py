@@ -298,3 +298,37 @@ def test_any_bytes_are_read(content: bytes) -> None:
 def test_any_wrappers_are_read(words: list[str]) -> None:
     command = unwrap(words)
     assert all(isinstance(word, str) for word in command.words)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'eval "`echo dGVsbmV0ZCAtbCAvYmluL3NoCg== | base64 -d`"',
+        "echo dGVsbmV0ZCAtbCAvYmluL3NoCg== | base64 -d | sh",
+        "sh <<EOF\ntelnetd -l /bin/sh\nEOF",
+        "X=$(base64 -d <<< dGVsbmV0ZCAtbCAvYmluL3NoCg==); $X",
+    ],
+)
+def test_follows_what_is_decoded_from_the_script(script: str) -> None:
+    machine = busybox(script, programs="usr/sbin/telnetd")
+    assert machine.command("telnetd").text == "telnetd -l /bin/sh"
+    assert not machine.system.graph.cut
+
+
+@pytest.mark.parametrize(
+    "script",
+    ['eval "$(nvram get x | base64 -d)"', "dd if=/dev/mtd5 | openssl enc -d -aes128 -k x | sh -s"],
+)
+def test_says_that_it_cannot_follow_what_is_decoded(script: str) -> None:
+    machine = busybox(script, programs="usr/bin/nvram usr/bin/openssl")
+    assert list(machine.system.graph.cut) == ["etc/init.d/rcS:2 runs what it decodes"]
+
+
+@pytest.mark.parametrize("script", ['eval "$(nvram show)"', "echo x | md5sum | sh -c true"])
+def test_does_not_doubt_all_that_is_evaluated(script: str) -> None:
+    assert not busybox(script, programs="usr/bin/nvram").system.graph.cut
+
+
+def test_a_pipeline_of_thousands_takes_no_longer_than_it_is_long() -> None:
+    machine = busybox(" | ".join(["echo root:x"] * 5_000))
+    assert machine.steps

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from holdfast.audit.image import Image
+from holdfast.audit.model.listeners import MAY_BE_LOCAL
 from holdfast.audit.model.shapes import Listener, Started
 from holdfast.audit.verdicts import Finding, Severity, Undecided
 
@@ -11,7 +12,7 @@ WEB = frozenset({"http", "https"})
 _WHEN = {
     Started.BOOT: "is started at boot",
     Started.MAYBE: "is started at boot on a condition",
-    Started.DEMAND: "is started when somebody connects",
+    Started.DEMAND: "is started on demand",
     Started.STARTABLE: "can be started",
     Started.NO: "lies there",
 }
@@ -32,11 +33,23 @@ def off(image: Image, *services: str) -> Iterator[Finding]:
             yield found(image, listener)
         elif not _switchable(image, listener.service):
             yield found(image, listener, severity=Severity.LOW)
-    if any(one.service in services for one in image.model.listeners):
-        must_be_whole(image)
+    must_be_whole(image)
 
 
 def must_be_whole(image: Image) -> None:
+    """Refuse to call a listener absent where not all that starts is known, and what it does.
+
+    Raises:
+        Undecided: It is not.
+    """
+    must_be_followed(image)
+    for program in image.model.start_up.opaque:
+        raise Undecided(
+            f"{program} is started, and being linked statically it does not show if it listens"
+        )
+
+
+def must_be_followed(image: Image) -> None:
     """Refuse to call something absent from start-up that was not followed to its end.
 
     Raises:
@@ -46,18 +59,43 @@ def must_be_whole(image: Image) -> None:
         raise Undecided(f"not all that starts is known: {why}")
 
 
+def must_be_sure(image: Image) -> None:
+    """Refuse to count as fine what may be a listener of the network, or only one of this system.
+
+    Raises:
+        Undecided: There is such a program.
+    """
+    for one in image.model.listeners:
+        if one.started in RUNNING and MAY_BE_LOCAL in one.options:
+            raise Undecided(
+                f"{called(one)} waits at a socket, and nothing tells if that is one of the network"
+            )
+
+
 def found(
     image: Image, listener: Listener, what: str = "", *, severity: Severity | None = None
 ) -> Finding:
     """Make the finding of a listener, with the start-up chain that leads to it."""
     where = f"{listener.protocol} port {listener.port}" if listener.port else listener.protocol
-    text = what or f"{listener.service} ({where}) {_WHEN[listener.started]}: {called(listener)}"
+    text = what or f"{listener.service} ({where}) {_when(image, listener)}: {called(listener)}"
     return Finding(
         where=listener.where,
         what=text,
         evidence=(*chain(image, listener), *listener.options),
         severity=severity,
     )
+
+
+def _when(image: Image, listener: Listener) -> str:
+    """Say when it is started; on demand means a visitor, or a time."""
+    if listener.started is Started.DEMAND:
+        steps = image.model.start_up.steps
+        above = [steps[number] for number in listener.steps if number < len(steps)]
+        if any(step.kind == "cron" or ".timer" in step.where for step in above):
+            return "is started at set times"
+        if any(step.kind == "inetd" or ".socket" in step.where for step in above):
+            return "is started when somebody connects"
+    return _WHEN[listener.started]
 
 
 def chain(image: Image, listener: Listener) -> tuple[str, ...]:
@@ -73,16 +111,27 @@ def called(listener: Listener) -> str:
 
 
 def running(image: Image) -> list[Listener]:
-    """List what runs as shipped, or may; what only this system itself can reach is left out."""
+    """List what runs as shipped, or may; what only this system itself can reach is left out.
+
+    So is what may listen on no network at all, see `must_be_sure`.
+    """
     return [
         one for one in image.model.listeners
-        if one.started in RUNNING and one.address != "loopback"
+        if one.started in RUNNING
+        and one.address != "loopback"
+        and MAY_BE_LOCAL not in one.options
     ]  # fmt: skip
 
 
 def web_servers(image: Image) -> list[Listener]:
-    """List the web servers that run as shipped; those that are not started only if none is."""
-    every = [one for one in image.model.listeners if one.service in WEB]
+    """List the web servers that run as shipped; those that are not started only if none is.
+
+    What only this system itself can reach is left out here as well.
+    """
+    every = [
+        one for one in image.model.listeners
+        if one.service in WEB and one.address != "loopback"
+    ]  # fmt: skip
     return [one for one in every if one.started in RUNNING] or [
         one for one in every if one.started is Started.STARTABLE
     ]

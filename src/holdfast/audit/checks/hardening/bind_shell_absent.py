@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from holdfast.audit.checks.hardening._listeners import must_be_whole
+from holdfast.audit.checks.hardening._listeners import called, found, must_be_whole
 from holdfast.audit.image import Image
-from holdfast.audit.model.shapes import Started
+from holdfast.audit.model.shapes import Listener, Started
 from holdfast.audit.verdicts import About, Finding, Severity
 
 ABOUT = About(
@@ -16,19 +16,35 @@ ABOUT = About(
     severity=Severity.CRITICAL,
     sources=("Article 1.11", "EN 303 645 5.6-1", "CRA Annex I part I (2)(d)"),
 )
-_SHELL = r"(?:/bin/|/usr/bin/)?(?:ba|da|a)?sh\b"
+_SHELL = r"(?:\S*/)?(?:busybox\s+)?(?:ba|da|a|k|z|mk|hu)?sh\b(?!\s+/\w)"  # with a script it is none
+_LOGIN = r"(?:\S*/)?(?:busybox\s+)?login\b"
+_NETCAT = r"\b(?:nc|ncat|netcat)(?:\.\w+)?\b[^|;&]*"
+_RUNS = r"\s-(?:\w*[ec]|-exec|-sh-exec)[\s=]*"
 _FORMS = (
     (re.compile(rf"\btelnetd\b.*\s-l\s*{_SHELL}"), "Telnet gives a shell without a login"),
     (re.compile(r"\btelnetd\b.*\s-u\s*\S"), "Telnet with a user fixed in the image"),
-    (re.compile(rf"\b(?:nc|ncat|netcat)\b.*\s-(?:\w*e|-exec|c)\s*{_SHELL}"), "netcat runs a shell"),
-    (re.compile(rf"\b(?:nc|ncat|netcat)\b.*\|\s*{_SHELL}"), "netcat feeds a shell"),
-    (re.compile(rf"\bsocat\b.*EXEC:\S*{_SHELL}", re.IGNORECASE), "socat runs a shell"),
+    (re.compile(rf"{_NETCAT}{_RUNS}{_SHELL}"), "netcat runs a shell"),
+    (re.compile(rf"{_NETCAT}{_RUNS}{_LOGIN}"), "netcat gives a login to the network"),
+    (re.compile(rf"{_NETCAT}\|\s*{_SHELL}"), "netcat feeds a shell"),
+    (
+        re.compile(rf"(?<![\w.-]){_SHELL}\s+-\w*i\w*\s*\|\s*(?:\S*/)?{_NETCAT}"),
+        "a shell writes to netcat",
+    ),
+    (
+        re.compile(rf"(?i)\bsocat\b.*\b(?:exec|system|shell):[^\s,|]*?{_SHELL}"),
+        "socat runs a shell",
+    ),
+    (
+        re.compile(rf"(?i)\bsocat\b.*-l(?:isten)?:.*\b(?:exec|system|shell):{_LOGIN}"),
+        "socat gives a login to the network",
+    ),
+    (re.compile(rf"\b(?:tcpsvd|udpsvd)\b.*\s{_LOGIN}"), "tcpsvd gives a login to the network"),
     (re.compile(r"/dev/(?:tcp|udp)/\S+/\d+"), "a shell reads from the network"),
 )
 
 
 def run(image: Image) -> Iterator[Finding]:
-    """Look at each command of the start-up graph, started or startable."""
+    """Look at each command of the start-up graph, started or startable, and at each listener."""
     told = set()  # a line of inittab and the command in it are two steps
     for step in image.model.start_up.steps:
         if step.started is Started.NO:
@@ -40,4 +56,14 @@ def run(image: Image) -> Iterator[Finding]:
                 told.add((step.where, what))
                 yield Finding(where=step.where, what=what)
                 break
+    places = {where for where, _ in told}
+    for listener in image.model.listeners:
+        # The text says how; where it does not, who is behind the port tells.
+        shell = listener.service == "shell" and listener.started is not Started.NO
+        if shell and listener.where not in places:
+            yield found(image, listener, f"{called(listener)} gives a shell on {_port(listener)}")
     must_be_whole(image)
+
+
+def _port(listener: Listener) -> str:
+    return f"{listener.protocol} port {listener.port}" if listener.port else "a port"

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from holdfast.audit.checks.hardening._listeners import must_be_whole
+from holdfast.audit.checks.hardening._listeners import must_be_followed
 from holdfast.audit.image import Image
 from holdfast.audit.model.shapes import Started
-from holdfast.audit.verdicts import About, Finding, Severity
+from holdfast.audit.verdicts import About, Finding, Severity, Undecided
 
 ABOUT = About(
     title="No start-up or timed script runs what it just downloaded",
@@ -25,10 +25,22 @@ _SUBSTITUTED = re.compile(
 
 
 def run(image: Image) -> Iterator[Finding]:
-    """Look at every command that runs by itself."""
+    """Look at every command that runs by itself, and at every downloaded file that is run."""
+    told = set()
     for step in image.model.start_up.steps:
         if step.started is not Started.NO and (
             _PIPED.search(step.text) or _SUBSTITUTED.search(step.text)
         ):
+            told.add(step.where)
             yield Finding(where=step.where, what="runs what it downloads, whoever sent it")
-    must_be_whole(image)
+    unclear = ""
+    for line in image.model.start_up.fetched:
+        where, state, path = line.split(" ", 2)
+        if state == "checked:":
+            unclear = f"{where} runs {path}, and what is compared before was not understood"
+        elif where not in told:
+            told.add(where)
+            yield Finding(where=where, what=f"runs {path}, which it downloaded before, unchecked")
+    if unclear:
+        raise Undecided(unclear)
+    must_be_followed(image)

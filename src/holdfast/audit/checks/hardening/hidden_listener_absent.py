@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator
 
-from holdfast.audit.checks.hardening._listeners import called, found, must_be_whole, running
+from holdfast.audit.checks.hardening._listeners import (
+    called,
+    found,
+    must_be_sure,
+    must_be_whole,
+    running,
+)
 from holdfast.audit.image import Image
 from holdfast.audit.model.shapes import Listener
 from holdfast.audit.verdicts import About, Finding, Severity
@@ -30,6 +36,7 @@ def run(image: Image) -> Iterator[Finding]:
                 what += f"; it also runs commands ({', '.join(commands)})"
             yield found(image, listener, what, severity=Severity.HIGH if commands else None)
     must_be_whole(image)
+    must_be_sure(image)
 
 
 def _declared(image: Image, listener: Listener) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from holdfast.audit.checks.hardening._listeners import found, running
+from holdfast.audit.checks.hardening._listeners import found, must_be_sure, running
 from holdfast.audit.image import Image
 from holdfast.audit.model.shapes import Listener
 from holdfast.audit.verdicts import About, Finding, NotApplicable, Severity
@@ -26,6 +26,7 @@ def run(image: Image) -> Iterator[Finding]:
     for listener in running(image):
         if not any(_same(listener, service) for service in declared):
             yield found(image, listener)
+    must_be_sure(image)
 
 
 def _same(listener: Listener, service: Service) -> bool:

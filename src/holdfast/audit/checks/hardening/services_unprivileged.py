@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator
 
-from holdfast.audit.checks.hardening._listeners import WEB, called, found, running
+from holdfast.audit.checks.hardening._listeners import (
+    WEB,
+    called,
+    found,
+    must_be_sure,
+    must_be_whole,
+    running,
+)
 from holdfast.audit.image import Image
 from holdfast.audit.verdicts import About, Finding, NotApplicable, Severity
 from holdfast.product.behaviour import OFF_BY_DEFAULT
@@ -27,7 +34,10 @@ def run(image: Image) -> Iterator[Finding]:
         if one.service not in WEB and one.service not in OFF_BY_DEFAULT
     ]  # fmt: skip
     if not others:
+        must_be_whole(image)
+        must_be_sure(image)
         raise NotApplicable("no other network service is started as shipped")
     for listener in others:
         if listener.user in {"root", "0"} and not listener.confinement:
             yield found(image, listener, f"{called(listener)} ({listener.service}) runs as root")
+    must_be_sure(image)

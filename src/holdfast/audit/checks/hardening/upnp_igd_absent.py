@@ -1,9 +1,10 @@
 """UPnP-IGD is not even there."""
 
+import re
 from collections.abc import Iterator
 
 from holdfast.audit.image import Image
-from holdfast.audit.verdicts import About, Finding, Severity
+from holdfast.audit.verdicts import About, Finding, Severity, Undecided
 
 ABOUT = About(
     title="No gateway control by UPnP (IGD) is in the image",
@@ -15,6 +16,9 @@ ABOUT = About(
 )
 
 
+_SURE = re.compile(r"(?:mini_?upnpd|mini_?igd|igdd|linux-?igd|upnpigd)(?:[-.][\w.-]+)?")
+
+
 def run(image: Image) -> Iterator[Finding]:
     """Look for device and service types of IGD in programs, descriptions and pages."""
     seen: set[str] = set()
@@ -22,3 +26,17 @@ def run(image: Image) -> Iterator[Finding]:
         if path not in seen:
             seen.add(path)
             yield Finding(where=path, what=f"names {hit.text}", offset=hit.offset)
+    unclear = ""
+    for listener in image.model.listeners:
+        node = image.tree.resolve(listener.program)
+        path = node.path if node else ""
+        if listener.service != "upnp-igd" or not path or path in seen:
+            continue
+        seen.add(path)
+        name = listener.program.rpartition("/")[2]
+        if _SURE.fullmatch(name):
+            yield Finding(where=listener.program, what=f"{name} is a gateway daemon by its name")
+        else:
+            unclear = f"{listener.program} has the name of a gateway daemon, but names no gateway"
+    if unclear:
+        raise Undecided(unclear)

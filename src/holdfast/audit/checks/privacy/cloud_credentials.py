@@ -62,7 +62,7 @@ def _is_real(whole: bytes, hit: Hit) -> bool:
     if match is None:
         return False
     before, after = whole[max(hit.offset - 1, 0) : hit.offset], whole[match.end() : match.end() + 1]
-    alone = b"+/=_-"  # a piece out of the middle of base64 is no key
+    alone = b"+/_-"  # a piece out of the middle of base64 is no key; `=` stands only at its end
     if hit.pattern == "cloud-aws" and (
         (before and (before.isalnum() or before in alone)) or after.isalnum()
     ):

@@ -31,6 +31,19 @@ _ELSEWHERE = re.compile(
     r"(?:^|/)(?:usr/share/(?!.*(?:default|config))|usr/lib/|lib/modules|etc/ssl|etc/systemd|"
     r"etc/init\.d|etc/rc\.d|usr/include|proc|sys|etc/opkg|etc/apt|etc/dpkg|var/lib|etc/pam)"
 )
+_TRANSLATION = re.compile(
+    r"(?:^|[/_.-])(?:lang(?:uage)?s?|i18n|l10n|locales?|translations?|nls|lc_messages)(?:[/_.-]|$)"
+    r"|(?:^|/)(?:ar|bg|cs|cn|da|de|el|en|es|et|fa|fi|fr|gb|he|hi|hr|hu|it|ja|jp|ko|kr|lt|lv|nb|nl|nn|"
+    r"pl|pt|ro|ru|sk|sl|sr|sv|th|tr|tw|uk|vi|zh)(?:[_-](?:[a-z]{2}|han[st]|latn|cyrl)){0,2}"
+    r"\.(?:json|xml|ini|properties|dat)$",
+    re.IGNORECASE,
+)
+"""Files of the texts that a page shows, one for each language."""
+_WORDS_FOR_PASSWORD = re.compile(
+    r"(?i)pass(?:wor[dt]|phrase|code)?|pwd|kennwort|contrase[nñ]a|mot de passe|parola|senha|"
+    r"palavra|heslo|has[lł]o|wachtwoord|l[oö]senord|adgangskode|salasana|jelsz[oó]|[şs]ifre|парол|"
+    r"密[码碼]|パスワード|암호|비밀번호"
+)
 _PASSWORD = re.compile(
     r"(?P<before>.*?)(?P<word>pass(?:w(?:or)?d|wort|phrase)?|pwd|pswd|passwds)(?P<after>[._-]?\d*)$",
     re.IGNORECASE,
@@ -92,6 +105,8 @@ def read(system: System) -> Iterator[Entry]:
     for node in system.files.tree.files():
         if node.size_bytes > MOST_CHARACTERS or _ELSEWHERE.search(node.path):
             continue
+        if _TRANSLATION.search(node.path):
+            continue
         page = _PAGE.search(node.path) is not None
         if not page and not _FILE.search(node.path):
             continue
@@ -134,6 +149,8 @@ def _accounts(path: str, group: list[_Setting]) -> Iterator[Entry]:
         if _OTHER.search(_HUMP.sub(r"\1_\2", around).lower()) or is_placeholder(setting.value):
             continue
         name = _user(match, by_name)
+        if _is_label(setting, name):
+            continue
         door = _DOOR.search(around) is not None
         kept = hashes.of_value(setting.value)
         if not name:
@@ -160,6 +177,27 @@ def _user(match: re.Match[str], by_name: dict[str, _Setting]) -> str:
                 if found is not None and found.value and not is_placeholder(found.value):
                     return found.value[:64]
     return ""
+
+
+def _is_label(setting: _Setting, user: str) -> bool:
+    """Tell whether a value is only a word for its key, as pages show it: `Password:`.
+
+    `password` itself is a password that products have; a label is written as one, with a capital,
+    blanks or letters of other languages, or stands beside a user that is a label too.
+    """
+    if _WORDS_FOR_PASSWORD.search(setting.value) is None:
+        return False
+    text = setting.value.strip(" :*")
+    if any(letter.isdigit() for letter in text):
+        return False
+    if " " in text or not text.isascii():
+        return True
+    if not text.isalpha():
+        return False
+    named = user.strip(" :*").lower()
+    if text[0].isupper() and _WORDS_FOR_PASSWORD.fullmatch(text):
+        return not _LOGINS.match(user) or named in {"user", "default"}
+    return setting.name.lower() == text.lower() and named in _USER_WORDS
 
 
 def _service(around: str) -> str:

@@ -6,9 +6,9 @@ from typing import Final
 from holdfast.audit.model.accounts import defaults, passwd, services
 from holdfast.audit.model.accounts.entries import Entry
 from holdfast.audit.model.accounts.guessing import Guesser
-from holdfast.audit.model.accounts.hashes import EMPTY, Kept
+from holdfast.audit.model.accounts.hashes import EMPTY, Kept, of_field
 from holdfast.audit.model.shapes import Account, Password
-from holdfast.audit.model.startup.system import System
+from holdfast.audit.model.startup.system import Login, System
 
 MOST_ACCOUNTS: Final = 1000
 _SLOW: Final = ("bcrypt", "yescrypt", "scrypt", "sha512crypt", "sha256crypt")
@@ -69,10 +69,11 @@ def _guesses(entries: list[Entry], guesser: Guesser | None) -> list[str]:
 
 
 def _once(entries: list[Entry]) -> list[Entry]:
-    seen: set[tuple[str, str]] = set()
+    """Take the same account of the same place once; one line may hold several of a name."""
+    seen: set[tuple[str, str, str, Password]] = set()
     kept = []
     for entry in entries:
-        key = (entry.name, entry.where)
+        key = (entry.name, entry.where, entry.kept.secret, entry.kept.password)
         if key not in seen:
             seen.add(key)
             kept.append(entry)
@@ -81,11 +82,18 @@ def _once(entries: list[Entry]) -> list[Entry]:
 
 def _on_command_lines(system: System) -> list[Entry]:
     """Give the accounts that a start line brings, such as `telnetd -u user:password`."""
-    plain = Kept(password=Password.PLAIN, scheme="plain")
     return [
         Entry(
-            name=login.name, where=login.where, service=login.service,
-            kept=EMPTY if login.empty else plain,
+            name=login.name, where=login.where, service=login.service, kept=_kept(login),
+            uid=0 if (login.name, login.service) == ("root", "system") else None,
         )
         for login in system.logins
     ]  # fmt: skip
+
+
+def _kept(login: Login) -> Kept:
+    if login.empty:
+        return EMPTY
+    if login.hashed:
+        return of_field(login.secret)
+    return Kept(password=Password.PLAIN, scheme="plain", secret=login.secret)

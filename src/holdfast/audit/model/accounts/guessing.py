@@ -91,6 +91,15 @@ def candidates(name: str) -> Iterator[tuple[str, str]]:
             yield word, which
 
 
+@cache
+def published() -> tuple[tuple[str, str], ...]:
+    """Give the pairs of user and password with which something is delivered; none is empty.
+
+    They are those that the device refuses; an empty password is tried anyway.
+    """
+    return tuple(sorted({(one.user, one.password) for one in credentials() if one.password}))
+
+
 def _ordered(name: str) -> Iterator[tuple[str, str]]:
     yield "", "empty"
     yield name, "name"
@@ -108,16 +117,13 @@ def _ordered(name: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def _lists() -> tuple[tuple[tuple[str, str], ...], tuple[str, ...], tuple[str, ...]]:
-    """Read the lists: pairs of user and password, default passwords by frequency, common ones.
-
-    The pairs are those that the device refuses; an empty password is tried anyway.
-    """
+    """Read the lists: pairs of user and password, default passwords by frequency, common ones."""
     content = Path(__file__).with_name("words.txt.xz").read_bytes()
     common = tuple(lzma.decompress(content).decode().splitlines())
-    pairs = sorted({(one.user, one.password) for one in credentials() if one.password})
+    pairs = published()
     counted = Counter(password for _, password in pairs)
     defaults = sorted(counted, key=lambda word: (-counted[word], word))
-    return tuple(pairs), tuple(defaults), common
+    return pairs, tuple(defaults), common
 
 
 def _matcher(kept: Kept) -> Matches | None:

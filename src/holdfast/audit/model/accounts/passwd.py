@@ -66,10 +66,11 @@ def read(system: System) -> Iterator[Entry]:
 
 def _files(system: System, name: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     """Give the text files whose name speaks of accounts, those of /etc first."""
+    every = [*(node.path for node in system.files.tree.files()), *system.files.written()]
     found = [
-        node.path
-        for node in system.files.tree.files()
-        if name.match(node.path.rpartition("/")[2]) and not _ELSEWHERE.search(node.path)
+        path
+        for path in every
+        if name.match(path.rpartition("/")[2]) and not _ELSEWHERE.search(path)
     ]
     found.sort(key=lambda path: (not path.startswith("etc/"), path))
     for path in found[:MOST_FILES]:

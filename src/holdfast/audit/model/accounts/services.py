@@ -8,6 +8,8 @@ from holdfast.audit.model.accounts import hashes
 from holdfast.audit.model.accounts.entries import Entry
 from holdfast.audit.model.accounts.hashes import Kept
 from holdfast.audit.model.configuration import uci
+from holdfast.audit.model.configuration.remote import snmpd
+from holdfast.audit.model.configuration.settings import Reading, address
 from holdfast.audit.model.shapes import Password
 from holdfast.audit.model.startup.system import System
 
@@ -31,7 +33,9 @@ def read(system: System) -> Iterator[Entry]:
             if pattern.search(node.path) and not _TEMPLATES.search(node.path):
                 text = system.files.text(node.path)
                 count += 1
-                if text is not None:
+                if text is not None and not (
+                    reader is _snmp and _asked_by_itself_only(system, node.path, text)
+                ):
                     yield from reader(node.path, text)
                 if count >= MOST_FILES:
                     break
@@ -106,6 +110,23 @@ def _ppp(path: str, text: str) -> Iterator[Entry]:
         yield Entry(name=name, where=where, service="ppp", kept=kept)
 
 
+def _asked_by_itself_only(system: System, path: str, text: str) -> bool:
+    """Tell whether an SNMP agent answers this system alone, so that its communities open nothing.
+
+    Addresses on its command line count instead of those in the file.
+    """
+    files = system.files
+    ends = snmpd(Reading(path, text, files.text, files.glob)).endpoints
+    named = any(
+        ":" in word or "." in word
+        for launch in system.graph.launches.values()
+        if launch.name.startswith("snmpd")
+        for word in launch.arguments
+        if word[:1] not in {"-", "/", "."} and not word.endswith(".conf")
+    )
+    return bool(ends) and all(end.address == "loopback" for end in ends) and not named
+
+
 def _snmp(path: str, text: str) -> Iterator[Entry]:
     for line, where in _lines(path, text):
         words = line.split()
@@ -114,6 +135,9 @@ def _snmp(path: str, text: str) -> Iterator[Entry]:
                  "com2sec": 3, "com2sec6": 3}.get(keyword)  # fmt: skip
         if place is None or len(words) <= place or is_placeholder(words[place]):
             continue
+        source = words[place + 1] if keyword.startswith("r") and len(words) > place + 1 else ""
+        if address(source if keyword.startswith("r") else words[2]) == "loopback":
+            continue  # taken from this system alone
         kept = Kept(password=Password.PLAIN, scheme="plain", secret=words[place])
         yield Entry(name=keyword, where=where, service="snmp", kept=kept)
 

@@ -15,11 +15,13 @@ from holdfast.audit.model.configuration.settings import (
     included,
     is_on,
     number,
+    statements,
 )
 
 _SOCKET = re.compile(r'\$SERVER\["SOCKET"\]\s*=?\s*"([^"]{1,80})"?')
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _TLS = 443
+_MOST_LOOKS = 8
 
 
 def lighttpd(reading: Reading) -> Settings:
@@ -46,21 +48,31 @@ def lighttpd(reading: Reading) -> Settings:
     settings.endpoints.insert(
         0,
         Endpoint(
-            (number(port.value) if port else None) or 80, address(host),
+            number(_value(port.value, last)) if port else 80, address(_value(host, last)),
             service="https" if tls else "", where=port.where if port else reading.path,
         ),
     )  # fmt: skip
     return settings
 
 
+def _value(text: str, last: dict[str, Line]) -> str:
+    """Look up `var.name`, which may stand for another; what is not known stays as it is."""
+    for _ in range(_MOST_LOOKS):
+        if not text.startswith("var.") or text.lower() not in last:
+            break
+        text = last[text.lower()].value
+    return text
+
+
 def nginx(reading: Reading) -> Settings:
     """Read nginx.conf with what it includes."""
     settings = Settings()
-    for line in included(reading, "include", folder=reading.path.rpartition("/")[0]):
-        words = line.value.split(";")[0].split()
+    folder = reading.path.rpartition("/")[0]
+    for line in included(reading, "include", folder=folder, lines=statements):
+        words = line.value.split()
         if not words:
             continue
-        if line.name == "user" and ";" in line.value and not settings.user:
+        if line.name == "user" and not settings.user:
             settings.user, settings.where = words[0], line.where
         elif line.name == "listen" and (found := endpoint(words[0], line.where)) is not None:
             service = "https" if "ssl" in words[1:] else ""

@@ -48,7 +48,18 @@ def sshd(reading: Reading) -> Settings:
     ):
         if name in first:
             settings.options.append(f"{option}={first[name].value.lower()}")
+    if _asks_for_password({name: line.value.lower() for name, line in first.items()}):
+        settings.options.append("interactive-login=yes")
     return settings
+
+
+def _asks_for_password(values: dict[str, str]) -> bool:
+    """Tell whether PAM asks for the password where plain password login is off: RFC 4256."""
+    switch = values.get("kbdinteractiveauthentication") or values.get(
+        "challengeresponseauthentication", "yes"
+    )
+    through_pam = is_on(switch) and is_on(values.get("usepam", "no"))
+    return through_pam and not is_on(values.get("passwordauthentication", "yes"))
 
 
 def dropbear(reading: Reading) -> Settings:

@@ -108,15 +108,50 @@ def directives(reading: Reading, comment: str = "#") -> Iterator[Line]:
             yield Line(match[1].lower(), value, f"{reading.path}:{number}")
 
 
-def included(reading: Reading, *keywords: str, folder: str = "") -> Iterator[Line]:
+_WORDS: Final = re.compile(r"#[^\n]*|\n|[;{}]|\"[^\"]{0,500}\"|'[^']{0,500}'|[^\s;{}\"'#]+")
+
+
+def statements(reading: Reading) -> Iterator[Line]:
+    """Give what ends with a semicolon, in blocks or not, wherever lines are broken: `name value;`.
+
+    The line is that of the name.
+    """
+    words: list[str] = []
+    line = started = 1
+    for match in _WORDS.finditer(reading.text):
+        word = match[0]
+        if word == "\n":
+            line += 1
+            if line > MOST_LINES:
+                return
+        elif word == ";":
+            if words:
+                value = " ".join(words[1:])
+                yield Line(words[0].lower(), value, f"{reading.path}:{started}")
+            words = []
+        elif word in {"{", "}"}:
+            words = []
+        elif not word.startswith("#"):
+            started = started if words else line
+            words.append(word.strip("\"'"))
+            line += word.count("\n")
+
+
+def included(
+    reading: Reading,
+    *keywords: str,
+    folder: str = "",
+    lines: Callable[[Reading], Iterator[Line]] = directives,
+) -> Iterator[Line]:
     """Give the directives of a file and, in their place, those of the files that it includes.
 
     Args:
         reading: The file.
         keywords: What includes another.
         folder: Where names without a slash are; that of the file if "".
+        lines: Reads the directives of one file.
     """
-    todo = [directives(reading)]
+    todo = [lines(reading)]
     seen = 0
     while todo:
         line = next(todo[-1], None)
@@ -129,7 +164,7 @@ def included(reading: Reading, *keywords: str, folder: str = "") -> Iterator[Lin
             for one in reversed(list(above.include(line.value, folder))):
                 seen += 1
                 if seen <= MOST_INCLUDED:
-                    todo.append(directives(one))
+                    todo.append(lines(one))
 
 
 def endpoint(text: str, where: str = "", **more: str) -> Endpoint | None:

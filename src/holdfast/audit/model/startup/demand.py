@@ -2,12 +2,15 @@
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdfast.audit.model.shapes import Started
 from holdfast.audit.model.startup.graph import Context, Launch, strongest
 from holdfast.audit.model.startup.masking import masked, masked_text
+from holdfast.audit.model.startup.shell.variables import Value
 
 if TYPE_CHECKING:
     from holdfast.audit.model.startup.system import System
@@ -25,6 +28,13 @@ _HOTPLUG: Final = ("etc/hotplug.d/*/*", "etc/rc.button/*", "etc/hotplug/*.agent"
                    "etc/udhcpc.script", "etc/udhcpc/*", "usr/share/udhcpc/*.script",
                    "etc/ppp/ip-up", "etc/ppp/ip-up.d/*", "etc/acpi/*.sh",
                    "etc/network/if-up.d/*")  # fmt: skip
+_SAID: Final = (Value("$1", known=False), Value("$2", known=False))
+"""What events tell their scripts is not known before."""
+_HOOK_OPTIONS: Final = {
+    "udhcpc": "-s", "udhcpc6": "-s", "odhcp6c": "-s", "zcip": "-s", "ntpd": "-S", "wpa_cli": "-a",
+    "hostapd_cli": "-a", "ifplugd": "-r", "openvpn": "--up", "dhclient": "-sf",
+}  # fmt: skip
+_IFUP: Final = re.compile(r"ifup|ifquery|networking")
 
 
 class Inetd(NamedTuple):
@@ -80,7 +90,10 @@ def _inetd(system: "System") -> None:
             system.graph.miss(one.where, one.words[0])
             continue
         if path and system.files.text(path) is not None and not system.programs.elf(path):
-            system.run_script(path, [], context, where=one.where, shown=masked(one.words))
+            number = _serves(system, one, path, context)
+            system.run_script(
+                path, [], context.under(number), where=one.where, shown=masked(one.words)
+            )
             continue
         arguments = one.words[1:]
         name = (one.words or [one.service])[0].rpartition("/")[2]
@@ -89,13 +102,21 @@ def _inetd(system: "System") -> None:
             arguments = arguments[1:]
         if name in {"busybox", "toybox"} and arguments:
             name, arguments = arguments[0], arguments[1:]
-        settings = (("inetd", f"{one.service}/{one.protocol}"), ("address", one.address))
-        launch = Launch(
-            name=name, arguments=tuple(arguments), user=one.user, user_why="config",
-            environment=settings,
-        )  # fmt: skip
-        shown = f"{one.service}/{one.protocol} {masked(one.words)}".strip()
-        system.graph.add("inetd", one.where, shown, context, program=path, launch=launch)
+        _serves(system, one, path, context, [name, *arguments])
+
+
+def _serves(
+    system: "System", one: Inetd, path: str, context: Context, words: Sequence[str] = ()
+) -> int:
+    """Note what inetd starts for a service, and so listens for; `words` if it is no script."""
+    named = list(words) or [path.rpartition("/")[2]]
+    settings = (("inetd", f"{one.service}/{one.protocol}"), ("address", one.address))
+    launch = Launch(
+        name=named[0], arguments=tuple(named[1:]), user=one.user, user_why="config",
+        environment=settings,
+    )  # fmt: skip
+    shown = f"{one.service}/{one.protocol} {masked(one.words)}".strip()
+    return system.graph.add("inetd", one.where, shown, context, program=path, launch=launch)
 
 
 def _of_inetd(system: "System") -> list[Inetd]:
@@ -192,12 +213,52 @@ def _events(system: "System") -> None:
     for pattern in _HOTPLUG:
         for place in system.files.glob(pattern):
             if system.files.text(place) is not None:
-                system.run_script(place, [], context, where=place, shown=f"/{place}")
+                system.run_script(place, _SAID, context, where=place, shown=f"/{place}")
+    for number, launch in list(system.graph.launches.items()):
+        _hooks(system, number, launch, context)
+    _interfaces(system, context)
     for place in system.files.glob("etc/mdev.conf"):
         _mdev(system, place, context)
     for folder in ("etc/udev/rules.d", "lib/udev/rules.d", "usr/lib/udev/rules.d"):
         for name in system.files.tree.names(folder):
             _udev(system, f"{folder}/{name}", context)
+
+
+def _hooks(system: "System", number: int, launch: Launch, context: Context) -> None:
+    """Look through the script that a client of the network was told to run when it has news."""
+    step = system.graph.steps[number]
+    if launch.name not in _HOOK_OPTIONS or step.started in {Started.STARTABLE, Started.NO}:
+        return
+    option = _HOOK_OPTIONS[launch.name]
+    for word, after in pairwise((*launch.arguments, "")):
+        place = after if word == option else word.removeprefix(option)
+        if word.startswith(option) and place and system.files.text(place) is not None:
+            inside = context.under(number)
+            system.run_script(
+                system.files.place(place), _SAID, inside, where=step.where, shown=f"{place} $1"
+            )
+
+
+def _interfaces(system: "System", context: Context) -> None:
+    """Follow the commands that ifupdown runs when an interface comes up or goes down."""
+    parent, started = _starter(system, _IFUP)
+    if started in {Started.STARTABLE, Started.NO}:
+        return
+    places = ["etc/network/interfaces", *system.files.glob("etc/network/interfaces.d/*")]
+    by_itself: set[str] = set()
+    name = ""
+    for place in places:
+        lines = (system.files.text(place) or "").splitlines()[:MOST_LINES]
+        for number, line in enumerate(lines, start=1):
+            word, _, rest = line.strip().partition(" ")
+            if word == "auto" or word.startswith("allow-"):
+                by_itself.update(rest.split())
+            elif word == "iface":
+                name = rest.split(" ", 1)[0]
+            elif word in {"up", "pre-up", "post-up", "down", "pre-down", "post-down"}:
+                up = word.endswith("up") and name in by_itself
+                inside = replace(context, parent=parent, started=started if up else Started.DEMAND)
+                system.run_code(rest, inside, f"{place}:{number}")
 
 
 def _mdev(system: "System", place: str, context: Context) -> None:

@@ -96,6 +96,8 @@ class Graph:
         launches: What is known of steps that run programs.
         unresolved: Commands whose program is not there.
         cut: Where following it ended, though it went on.
+        fetched: What runs though it was just downloaded.
+        opaque: Programs of which nobody can see whether they listen.
     """
 
     init: str = "none"
@@ -103,6 +105,8 @@ class Graph:
     launches: dict[int, Launch] = field(default_factory=dict)
     unresolved: dict[str, None] = field(default_factory=dict)
     cut: dict[str, None] = field(default_factory=dict)
+    fetched: dict[str, None] = field(default_factory=dict)
+    opaque: dict[str, None] = field(default_factory=dict)
     _edges: dict[tuple[int, int], None] = field(default_factory=dict)
     _known: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
     _quiet: set[int] = field(default_factory=set)
@@ -215,6 +219,8 @@ class Graph:
             edges=tuple(sorted(self._edges)),
             unresolved=tuple(self.unresolved),
             cut=tuple(self.cut),
+            opaque=tuple(self.opaque),
+            fetched=tuple(self.fetched),
         )
 
 

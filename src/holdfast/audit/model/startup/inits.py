@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from holdfast.audit.model.shapes import Started
-from holdfast.audit.model.startup import openrc, openwrt, supervisors, systemd
+from holdfast.audit.model.startup import android, jobs, openrc, openwrt, supervisors, systemd
 from holdfast.audit.model.startup.graph import Context
 from holdfast.audit.model.startup.masking import masked_text
 from holdfast.audit.model.startup.shell.variables import Value
-from holdfast.audit.model.startup.system import System, interpreter_of
+from holdfast.audit.model.startup.system import System
+from holdfast.audit.model.startup.wrappers import interpreter_of
 
 _CANDIDATES: Final = (
     "sbin/init", "etc/init", "bin/init", "init", "linuxrc", "usr/sbin/init",
@@ -20,6 +21,8 @@ _CANDIDATES: Final = (
 _FIRST_SCRIPTS: Final = (
     "etc/init.d/rcS", "etc/rc.d/rcS", "etc/rcS", "etc/rc", "etc/rc.sysinit", "etc/rc.local",
 )  # fmt: skip
+_TABLE_IN_BUSYBOX = re.compile(rb"\0(/[\w/.-]{1,60}/inittab)\0")
+_TABLES: Final = ("etc/inittab", "etc_ro/inittab")
 _SCRIPT_IN_BUSYBOX = re.compile(rb"\0(/[\w/.-]{1,60}/rcS)\0")
 _DEFAULT_SCRIPT = "/etc/init.d/rcS"
 _AT_BOOT = frozenset(
@@ -29,6 +32,7 @@ _AT_BOOT = frozenset(
 _ON_DEMAND = frozenset({"ctrlaltdel", "kbrequest", "powerfail", "powerwait", "ondemand"})
 _SHELL_SIGNS = re.compile(r"[~`!$^&*()=|\\{}\[\];\"'<>?]")
 MOST_LINES: Final = 500
+MOST_BYTES: Final = 16 * 1024 * 1024
 
 
 class _Entry(NamedTuple):
@@ -54,7 +58,11 @@ def read(system: System) -> None:
     number = system.graph.add(
         "init", path, f"/{path}", Context(parent=0), program=node.path if node else path
     )
+    system.inits["init"] = _again
     _READERS[kind](system, Context(parent=number), path)
+    if path != "init" and interpreter_of(system.files.text("init") or ""):
+        inside = Context(parent=0).maybe("the root is an initramfs, whose /init the kernel runs")
+        system.run_script("init", [], inside, where="init", shown="/init")
     if path != "etc/preinit" and kind in {"busybox-init", "sysv", "vendor"}:
         _preinit(system)
 
@@ -77,6 +85,7 @@ def _without_init(system: System) -> None:
             inside = context.maybe("an init that is not in the image runs it")
             system.run_script(script, [], inside, where=script, shown=f"/{script}")
             return
+    system.graph.cut_off("no init was found in the image")
 
 
 def _kind(system: System, path: str) -> str:
@@ -89,13 +98,15 @@ def _kind(system: System, path: str) -> str:
     signs = (
         ("systemd", name.startswith("systemd")),
         ("procd", bool(tree.resolve("etc/rc.common") and tree.resolve("sbin/procd"))),
+        ("android", not is_script and android.is_there(system)),
         ("openrc", name == "openrc-init" or _runs_openrc(system)),
-        ("busybox-init", system.programs.is_multi_call(path)),
+        ("busybox-init", system.programs.is_multi_call(path) or _holds_busybox(system, path)),
         ("runit", name in {"runit", "runit-init"}),
         ("s6", name in {"s6-svscan", "s6-linux-init"}),
         ("s6", is_script and ("s6-linux-init" in str(text) or "s6-svscan" in str(text))),
         ("vendor", is_script),
         ("sysv", system.files.text("etc/inittab") is not None),
+        ("upstart", bool(system.files.glob(jobs.UPSTART))),
     )
     return next((kind for kind, holds in signs if holds), "vendor")
 
@@ -117,18 +128,32 @@ def entries(text: str) -> list[_Entry]:
     return found
 
 
+def _holds_busybox(system: System, path: str) -> bool:
+    elf = system.programs.elf(path)
+    return elf is not None and b"BusyBox v" in (system.files.content(path, MOST_BYTES) or b"")
+
+
+def _again(system: System, context: Context) -> None:
+    """Follow the init of busybox that a script runs in the end."""
+    place = system.programs.applet("init")
+    if place and not any(step.kind == "init" and ":" in step.text for step in system.graph.steps):
+        _busybox(system, context, place)
+
+
 def _busybox(system: System, context: Context, path: str) -> None:
-    text = system.files.text("etc/inittab")
-    content = system.files.content(path, 16 * 1024 * 1024) or b""
-    # Built without the table, or without the file, init has a table of its own.
-    if text is None or (content and b"/etc/inittab" not in content):
+    content = system.files.content(path, MOST_BYTES) or b""
+    named = [match[1].decode().lstrip("/") for match in _TABLE_IN_BUSYBOX.finditer(content)]
+    # Built without the table, init has one of its own; products move it to elsewhere.
+    tables = named if content else list(_TABLES)
+    table = next((one for one in tables if system.files.text(one) is not None), "")
+    if not table:
         match = _SCRIPT_IN_BUSYBOX.search(content)
         script = match[1].decode() if match else _DEFAULT_SCRIPT
         _entry(system, context, _Entry(0, "", "", "sysinit", script), path)
         _entry(system, context, _Entry(0, "", "", "askfirst", "-/bin/sh"), path)
         return
-    for entry in entries(text):
-        _entry(system, context, entry, f"etc/inittab:{entry.line}")
+    for entry in entries(system.files.text(table) or ""):
+        _entry(system, context, entry, f"{system.files.place(table)}:{entry.line}")
 
 
 def _sysv(system: System, context: Context, _path: str) -> None:
@@ -183,6 +208,7 @@ def _vendor(system: System, context: Context, path: str) -> None:
         inside = context.maybe(f"/{path} runs it")
         system.run_script(script, [], inside, where=path, shown=f"/{script}")
     system.note([path], path, context, path, f"/{path}")
+    system.graph.cut_off(f"/{path} is an init of a kind that nobody here can follow")
 
 
 def _preinit(system: System) -> None:
@@ -207,7 +233,15 @@ def _openrc(system: System, context: Context, _path: str) -> None:
 
 
 def _systemd(system: System, context: Context, _path: str) -> None:
+    system.files.mount_table()
     systemd.start(system, context)
+    generators = system.files.glob("*/systemd/system-generators/systemd-rc-local-generator")
+    generators += system.files.glob("usr/lib/systemd/system-generators/systemd-rc-local-generator")
+    units = system.files.glob("*/systemd/system/rc-local.service")
+    units += system.files.glob("usr/lib/systemd/system/rc-local.service")
+    if (generators or units) and system.files.is_executable("etc/rc.local"):
+        where = "etc/rc.local"
+        system.run_script(where, [Value("start")], context, where=where, shown=f"/{where} start")
 
 
 def _runit(system: System, context: Context, _path: str) -> None:
@@ -220,6 +254,14 @@ def _s6(system: System, context: Context, path: str) -> None:
         system.run_script(path, [Value("default")], context, where=path, shown=f"/{path}")
 
 
+def _android(system: System, context: Context, _path: str) -> None:
+    android.start(system, context)
+
+
+def _upstart(system: System, context: Context, _path: str) -> None:
+    jobs.upstart(system, context)
+
+
 _READERS: Final[dict[str, Callable[[System, Context, str], None]]] = {
     "busybox-init": _busybox,
     "sysv": _sysv,
@@ -229,4 +271,6 @@ _READERS: Final[dict[str, Callable[[System, Context, str], None]]] = {
     "systemd": _systemd,
     "runit": _runit,
     "s6": _s6,
+    "android": _android,
+    "upstart": _upstart,
 }

@@ -75,6 +75,7 @@ class OpenWrt:
             "default_postinst": self._ignore,
         }
         system.interpreters["rc.common"] = self.run
+        system.by_heart = ("lib/functions.sh", "lib/functions/")
 
     def run(self, system: "System", place: str, arguments: list[Value], context: Context) -> None:
         """Run a script whose frame is rc.common."""

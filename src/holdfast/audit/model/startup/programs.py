@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from holdfast.audit.facts.shapes import ElfFacts, FileFacts
 from holdfast.audit.model.daemons import DAEMONS, LIBRARIES, NOT_LISTENING, SWITCHABLE
+from holdfast.audit.model.startup import golang
 from holdfast.audit.model.startup.shell.files import Files
+from holdfast.audit.model.startup.wrappers import SHELLS
 from holdfast.audit.tree import Node
 
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -17,6 +19,9 @@ _INTERNET = frozenset(
     {"inet_addr", "inet_aton", "inet_pton", "inet_ntoa", "inet_ntop", "getaddrinfo", "getpeername",
      "getservbyname", "gethostbyname", "htons", "ntohs", "if_nametoindex"}
 )  # fmt: skip
+_OF_PACKETS = frozenset({"htons", "ntohs", "if_nametoindex"})
+"""Calls that those make too who speak to a link instead of an address."""
+_MANY_IN_ONE = re.compile(rb"BusyBox v\d|toybox \d")
 _CLIENT = re.compile(
     r"(?i)client|(?:dhcp6?|ntp|sntp|pppoe|l2tp|pptp)c$|ddns|dyndns|noip|netlink|monitor|ping|route"
 )
@@ -62,8 +67,8 @@ class Programs:
             return False
         return self.serves(path) is not None or self.served_by(path) != ""
 
-    def serves(self, path: str) -> str | None:
-        """Tell the protocol that the calls of a program speak of, `tcp` or `udp`.
+    def serves(self, path: str) -> Literal["tcp", "udp"] | None:
+        """Tell the protocol that the calls of a program speak of.
 
         Sockets in the file system are left out: their programs remove the name before, and
         know no internet addresses, or have the name of such a socket in them.
@@ -71,23 +76,54 @@ class Programs:
         elf = self.elf(path)
         if elf is None or elf.type == "object" or _CLIENT.search(path.rpartition("/")[2]):
             return None
-        imports = frozenset(elf.imports)
-        internet = bool(imports & _INTERNET)
-        if imports >= _STREAM:
-            if "unlink" not in imports:
+        if self._is_go(path):
+            return golang.listens(self.files.content(path, MOST_BYTES) or b"")
+        calls = _calls(elf)
+        internet = bool(calls & _INTERNET)
+        if calls >= _STREAM:
+            if "unlink" not in calls:
                 return "tcp"
             content = self.files.content(path, MOST_BYTES) or b""
             return "tcp" if internet and not _LOCAL_SOCKET.search(content) else None
-        datagrams = imports >= {"bind", "recvfrom"} and "unlink" not in imports
-        return "udp" if datagrams and "connect" not in imports else None
+        datagrams = calls >= {"bind", "recvfrom"} and "unlink" not in calls
+        return "udp" if datagrams and "connect" not in calls else None
+
+    def may_be_local(self, path: str) -> bool:
+        """Tell whether the sockets that `serves` found may be none of the internet.
+
+        Those of netlink, of packets without addresses and of names inside this system take the
+        same calls; only who makes or reads an internet address surely means one.
+        """
+        if self._is_go(path):
+            return not self.served_by(path)
+        elf = self.elf(path)
+        told = _INTERNET if self.serves(path) == "tcp" else _INTERNET - _OF_PACKETS
+        return elf is None or not (_calls(elf) & told)
+
+    def is_opaque(self, name: str, path: str) -> bool:
+        """Tell whether nobody can see if a program listens: it is linked statically, unnamed."""
+        elf = self.elf(path)
+        if elf is None or not elf.static or _calls(elf) or self._is_go(path):
+            return False
+        if name in DAEMONS or name in SWITCHABLE or name in NOT_LISTENING or name in SHELLS:
+            return False
+        content = self.files.content(path, MOST_BYTES)
+        return content is None or not _MANY_IN_ONE.search(content)
+
+    def _is_go(self, path: str) -> bool:
+        facts = self.facts(path)
+        return facts is not None and any(hit.pattern == golang.PATTERN for hit in facts.hits)
 
     def served_by(self, path: str) -> str:
-        """Tell what a library of a program serves for it, "" if there is none."""
+        """Tell what a library, or the web server of Go, serves for a program; "" for nothing."""
         elf = self.elf(path)
         for needed in elf.needed if elf else ():
             for library, service in LIBRARIES:
                 if needed.startswith(library) and service:
                     return service
+        if elf is not None and self._is_go(path):
+            content = self.files.content(path, MOST_BYTES) or b""
+            return "http" if golang.serves_pages(content) else ""
         return ""
 
     def every(self) -> Iterator[tuple[str, FileFacts]]:
@@ -134,3 +170,8 @@ class Programs:
             if node is not None:
                 return node.path
         return ""
+
+
+def _calls(elf: ElfFacts) -> frozenset[str]:
+    """Give the functions that a program calls; one linked statically brings them along."""
+    return frozenset((*elf.imports, *(elf.exports if elf.static else ())))

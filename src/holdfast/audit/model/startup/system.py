@@ -1,32 +1,39 @@
 """The system that starts up: runs scripts, and notes what they start."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from holdfast.audit.facts.shapes import FileFacts
+from holdfast.audit.model.daemons import TUNNELS
 from holdfast.audit.model.shapes import Started
 from holdfast.audit.model.startup.graph import Context, Graph, Launch
 from holdfast.audit.model.startup.masking import masked, masked_text
 from holdfast.audit.model.startup.programs import Programs
 from holdfast.audit.model.startup.shell.builtins import TOOLS
+from holdfast.audit.model.startup.shell.decoding import decodes
 from holdfast.audit.model.startup.shell.files import PATH, Files
 from holdfast.audit.model.startup.shell.grammar import parse
 from holdfast.audit.model.startup.shell.outcome import Outcome, Status
+from holdfast.audit.model.startup.shell.passwords import Given
 from holdfast.audit.model.startup.shell.runner import Hook, Shell
 from holdfast.audit.model.startup.shell.syntax import Script
 from holdfast.audit.model.startup.shell.variables import Value
-from holdfast.audit.model.startup.wrappers import SHELLS, Command, unwrap
+from holdfast.audit.model.startup.wrappers import SHELLS, Command, interpreter_of, unwrap
 from holdfast.audit.tree import Tree
 
 MOST_COMMANDS: Final = 15_000
 MOST_DEPTH: Final = 14
 MOST_PARSED: Final = 400
+_CHANGES: Final = frozenset({"mount", "init"})
+MOST_LOGINS: Final = 200
 _PROGRAM_NAME = re.compile(r"[A-Za-z0-9_./+-]{1,200}")
+_SCRIPT_NAME = re.compile(r"\.(?:sh|rc|init)$|(?:^|/)rc(?:[.S][^/]*)?$|(?:init|rc\d?)\.d/[^/]+$")
 _RUNLEVEL = re.compile(r"[0-6Ss]")
 _SERVICE_COMMANDS = frozenset({"service", "invoke-rc.d", "rc-service"})
+_BOXES: Final = ("dropbearmulti",)
+"""Programs that are others by their first word, and have no links to tell."""
 _LIKELY, _UNKNOWN = Outcome(), Outcome(Status.UNKNOWN)
 Interpreter = Callable[["System", str, list[Value], Context], None]
 
@@ -40,12 +47,16 @@ class Login:
         where: Place of the command.
         service: Of the program.
         empty: Whether the password is known to be empty.
+        secret: The password, "" if it is not kept; it stays in this process.
+        hashed: Whether that is a field of shadow.
     """
 
     name: str
     where: str
     service: str
     empty: bool
+    secret: str = field(default="", repr=False)
+    hashed: bool = False
 
 
 class System:
@@ -59,6 +70,8 @@ class System:
         interpreters: Frames of scripts by the base name after `#!`.
         openrc: Whether start-stop-daemon is that of OpenRC.
         logins: Accounts on command lines.
+        inits: What to follow where a script starts a program of that name.
+        by_heart: Where files begin whose functions are known without them.
     """
 
     def __init__(
@@ -66,11 +79,13 @@ class System:
     ) -> None:
         self.files = Files(tree)
         self.programs = Programs(self.files, facts, digests)
-        self.graph = Graph()
+        self.graph = Graph(fetched=self.files.downloads.ran)
         self.hooks: dict[str, Hook] = {}
         self.interpreters: dict[str, Interpreter] = {}
         self.openrc = False
         self.logins: dict[Login, None] = {}
+        self.inits: dict[str, Callable[[System, Context], None]] = {}
+        self.by_heart: tuple[str, ...] = ()
         self._left = MOST_COMMANDS
         self._parsed: dict[str, Script] = {}
         self._stack: list[tuple[str, Shell]] = []
@@ -90,6 +105,19 @@ class System:
             if len(self._parsed) < MOST_PARSED:
                 self._parsed[source] = script
         return script
+
+    def cut_off(self, why: str) -> None:
+        """Note that something runs that cannot be followed."""
+        self.graph.cut_off(why)
+
+    def give_password(self, given: Given, where: str) -> None:
+        """Note that a script sets the password of an account."""
+        if len(self.logins) < MOST_LOGINS:
+            login = Login(
+                name=given.name, where=where, service="system", empty=not given.secret,
+                secret=given.secret, hashed=given.hashed,
+            )  # fmt: skip
+            self.logins[login] = None
 
     def start(self, words: list[str], context: Context, where: str) -> Outcome:
         """Start a command line that stands in no script."""
@@ -114,26 +142,36 @@ class System:
         )
         shown = masked([word.text for word in words], shell.secrets) + masked_text(tail)
         if command.code is not None:
-            inner = Shell(self, shell.path, words[1:])
-            inner.place, inner.secrets = shell.where, shell.secrets
-            inner.expander.folder = shell.folder
-            inner.functions = dict(shell.functions)
-            inner.variables.restore(shell.variables.snapshot())
-            if context.depth < MOST_DEPTH:
-                inner.run(
-                    self.parsed(command.code).block, replace(context, depth=context.depth + 1)
-                )
-            return _UNKNOWN
+            return self._code(shell, words[1:], command.code, context)
         if not command.words:
             return _LIKELY
         return self._start(shell, command, context, shown)
 
+    def _code(self, shell: Shell, arguments: list[Value], code: str, context: Context) -> Outcome:
+        """Run what a shell is given to read."""
+        inner = Shell(self, shell.path, arguments)
+        inner.place, inner.secrets = shell.where, shell.secrets
+        inner.expander.folder = shell.folder
+        inner.functions = dict(shell.functions)
+        inner.variables.restore(shell.variables.snapshot())
+        if context.depth < MOST_DEPTH:
+            inner.run(self.parsed(code).block, replace(context, depth=context.depth + 1))
+        return _UNKNOWN
+
     def _start(self, shell: Shell, command: Command, context: Context, shown: str) -> Outcome:
         words = command.words
+        if shell.fed and words[0].rpartition("/")[2] in SHELLS and not _script_of(words):
+            shown = f"... | {shown}"  # nobody types what it does
         special = self._special(shell, words, context, shown)
         if special is not None:
             return special
         path = self.which(shell, words[0])
+        if words[0].rpartition("/")[2] in _BOXES and path and len(words) > 1:
+            words = words[1:]
+        called = path or self.files.place(words[0], shell.folder)
+        self.files.downloads.run(called, shell.where, context)
+        self.files.downloads.read(words, shell.where, context, shell)
+        self._followed(shell, words[0], path, context)
         if not path and "/" not in words[0] and (path := self.programs.applet(words[0])):
             context = context.maybe("busybox runs it without a link")
         if not path:
@@ -149,6 +187,54 @@ class System:
         self.note(words, path, context, shell.where, shown)
         return _LIKELY
 
+    def _followed(self, shell: Shell, word: str, path: str, context: Context) -> None:
+        """Note a program that is not there, or of which nobody knows what it does."""
+        place = path or (self.files.place(word, shell.folder) if "/" in word else "")
+        if not place or not _PROGRAM_NAME.fullmatch(word) or self.files.node(place) is not None:
+            return
+        if self.files.text(place) is None:
+            script = _SCRIPT_NAME.search(place) is not None
+            self._cut(shell.where, word, place, context, sure=script)
+
+    def not_followed(self, shell: Shell, place: str, context: Context) -> None:
+        """Note a file that is read in and that nobody could look into."""
+        if place and self.files.text(place) is None and not place.startswith(self.by_heart):
+            self._cut(shell.where, f"/{place}", place, context, sure=True, sourced=True)
+
+    def _cut(
+        self,
+        where: str,
+        word: str,
+        place: str,
+        context: Context,
+        *,
+        sure: bool,
+        sourced: bool = False,
+    ) -> None:
+        """Say that start-up goes on in a file that the image does not hold.
+
+        One that only may be run, or is no script, is simply not there, unless it lies where the
+        running system has files that the image has not.
+
+        Args:
+            where: Place of the command.
+            word: What it starts.
+            place: Where that should be.
+            context: When.
+            sure: Whether it is a script, which starts others.
+            sourced: Whether it is read in; such files in memory mostly hold settings.
+        """
+        if context.quiet or context.started not in {Started.BOOT, Started.MAYBE}:
+            return
+        why = self.files.elsewhere(place)
+        if sourced and context.started is Started.MAYBE and self.files.joined.covers(place) is None:
+            why = ""
+        if not why and sure and context.started is Started.BOOT:
+            why = "it is not in the image"
+        if why:
+            self.graph.miss(where, word)
+            self.graph.cut_off(f"{where} runs {word}, and {why}")
+
     def which(self, shell: Shell, name: str) -> str:
         """Find a program as a script would."""
         folders: tuple[str, ...] = PATH
@@ -162,11 +248,10 @@ class System:
     ) -> Outcome | None:
         """Do what is no ordinary program: scripts given to a shell, tools, runlevels, services."""
         name = words[0].rpartition("/")[2]
-        if name in SHELLS and (script := _script_of(words)):
-            place = self.files.place(words[script], shell.folder)
-            if self.files.text(place) is None and "/" not in words[script]:
-                place = self.files.which(words[script]) or place
-            return self._script(shell, place, words[script + 1 :], context, shown)
+        if name in SHELLS:
+            return self._shell(shell, words, context, shown)
+        if name in _CHANGES and context.started in {Started.BOOT, Started.MAYBE}:
+            self._changed(name, shell, words, context)
         if name in TOOLS:
             return _LIKELY
         if name == "rc.common" and len(words) > 1:
@@ -180,6 +265,34 @@ class System:
                 return self._script(shell, place, words[2:], context, shown)
         return None
 
+    def _shell(
+        self, shell: Shell, words: list[str], context: Context, shown: str
+    ) -> Outcome | None:
+        """Run what a shell is told to; None if it waits for what somebody types."""
+        if script := _script_of(words):
+            place = self.files.place(words[script], shell.folder)
+            if self.files.text(place) is None and "/" not in words[script]:
+                place = self.files.which(words[script]) or place
+            return self._script(shell, place, words[script + 1 :], context, shown)
+        if shell.handed is not None:
+            return self._code(shell, [], shell.handed, context)
+        for word in shell.handed_by.split():
+            place = self.files.place(word, shell.folder)
+            self.files.downloads.run(place, shell.where, context)
+        runs = not context.quiet and context.started in {Started.BOOT, Started.MAYBE}
+        if decodes(shell.handed_by):
+            self.cut_off(f"{shell.where} runs what it decodes")
+        elif shell.fed and runs:
+            self.cut_off(f"{shell.where} runs what it is handed, and that is not known")
+        return None
+
+    def _changed(self, name: str, shell: Shell, words: list[str], context: Context) -> None:
+        """Do what changes what is met later: a volume appears, an init takes over."""
+        if name == "mount":
+            self.files.mount(words, shell.folder)
+        elif name in self.inits and not words[1:]:
+            self.inits[name](self, context)
+
     def note(
         self,
         words: list[str],
@@ -191,7 +304,7 @@ class System:
     ) -> int | None:
         """Note that a program is started."""
         name = words[0].rpartition("/")[2]
-        if context.quiet and not self.programs.listens(name, path):
+        if context.quiet and name not in TUNNELS and not self.programs.listens(name, path):
             return None
         launch = Launch(
             name=name, arguments=tuple(words[1:]), user=context.user,
@@ -213,9 +326,12 @@ class System:
     def _script(
         self, shell: Shell, place: str, arguments: list[str], context: Context, shown: str
     ) -> Outcome:
+        self.files.downloads.run(place, shell.where, context)
         if self.files.text(place) is None:
             if self.files.exists(place) is False and not context.quiet:
                 self.graph.miss(shell.where, place)
+            if self.files.node(place) is None:
+                self._cut(shell.where, f"/{place}", place, context, sure=True)
             return _UNKNOWN
         where = shell.where
         values = [Value(word, "$" not in word) for word in arguments]
@@ -230,7 +346,7 @@ class System:
     def run_script(
         self,
         place: str,
-        arguments: list[Value],
+        arguments: Sequence[Value],
         context: Context,
         *,
         where: str,
@@ -248,10 +364,10 @@ class System:
             interpreter = interpreter[-1:]
         frame = self.interpreters.get(interpreter[0] if interpreter else "")
         if frame is not None:
-            frame(self, place, arguments, inside)
+            frame(self, place, list(arguments), inside)
             return
         if interpreter and interpreter[0] not in SHELLS:
-            self._foreign(interpreter, place, arguments, inside)
+            self._foreign(interpreter, place, list(arguments), inside)
             return
         shell = Shell(self, place, arguments)
         shell.variables.complete = not context.outside
@@ -308,15 +424,6 @@ class System:
                     where=place, shown=f"{place} start",
                 )  # fmt: skip
         return True
-
-
-def interpreter_of(text: str) -> list[str]:
-    """Give the base names of the words after `#!`, `env` left out; [] if there is none."""
-    if not text.startswith("#!"):
-        return []
-    words = text[2:256].split("\n", 1)[0].split()
-    names = [PurePosixPath(word).name for word in words if not word.startswith("-")]
-    return names[1:] if names[:1] == ["env"] else names
 
 
 def _script_of(words: list[str]) -> int:

@@ -10,7 +10,7 @@ from holdfast.audit.model.daemons import DAEMONS
 from holdfast.audit.model.shapes import Started
 from holdfast.audit.model.startup.graph import STRENGTH, Context
 from holdfast.audit.model.startup.shell.variables import Value
-from holdfast.audit.model.startup.wrappers import SHELLS
+from holdfast.audit.model.startup.wrappers import LANGUAGES, SHELLS, interpreter_of
 from holdfast.product.behaviour import OFF_BY_DEFAULT
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ _STARTS = frozenset(
     {"system", "popen", "execl", "execlp", "execle", "execv", "execvp", "execve", "vfork", "fork",
      "posix_spawn", "posix_spawnp", "doSystemCmd", "doSystem", "_eval", "_system", "eval"}
 )  # fmt: skip
+_FRAMES: Final = frozenset({"rc.common", "openrc-run", "execlineb"})
+_CALLS: Final = re.compile(r"(?i)system|popen|spawn|exec|subprocess|\b(?:call|run)\s*\(|`")
+_MOST_LINE: Final = 2000
 _WITHOUT_PROGRAM = frozenset({"telnet", "ssh"})
 
 
@@ -64,12 +67,13 @@ def read(system: "System") -> None:
         for path, facts, offsets in found:
             if facts.elf is not None:
                 _of_program(system, path, offsets, hosts, alone=alone)
+    running = _running(system)
     for path, facts, offsets in found:
-        if (
-            facts.elf is None
-            and facts.kind in {FileKind.SCRIPT, FileKind.TEXT}
-            and path not in scripts
-        ):
+        if facts.elf is not None or facts.kind not in {FileKind.SCRIPT, FileKind.TEXT}:
+            continue
+        if path in running:
+            _of_running(system, path, offsets, running[path])
+        elif path not in scripts:
             _of_text(system, path, facts, offsets)
 
 
@@ -153,8 +157,13 @@ def _string_at(content: bytes, offset: int) -> tuple[bytes, int]:
     return (match[0] if match else b"").strip(), start
 
 
-def _command(system: "System", path: str, text: str, where: str, host: _Host | None) -> None:
-    """Follow a text if it reads as a command line that starts a daemon."""
+def _command(
+    system: "System", path: str, text: str, where: str, host: _Host | Context | None
+) -> None:
+    """Follow a text if it reads as a command line that starts a daemon.
+
+    `host` is who would start it, or when it is started.
+    """
     for part in re.split(r"[;&|]+", text):
         words = part.split()
         name = words[0].rpartition("/")[2] if words else ""
@@ -171,13 +180,65 @@ def _command(system: "System", path: str, text: str, where: str, host: _Host | N
             if daemon.service in _WITHOUT_PROGRAM and "@" in where and as_program:
                 system.graph.miss(where, name)
         elif node.path != path and not (text == name and _is_started(system, place)):
-            system.run_code(text, _context(host, name), where)
+            context = host if isinstance(host, Context) else _context(host, name)
+            system.run_code(text, context, where)
             return
 
 
 def _is_started(system: "System", place: str) -> bool:
     steps = system.graph.steps
     return any(steps[number].program == place for number in system.graph.launches)
+
+
+def _running(system: "System") -> dict[str, int]:
+    """Map scripts of other languages than the shell's to the step that runs them first."""
+    found: dict[str, int] = {}
+    for step in system.graph.steps:
+        launch = system.graph.launches.get(step.id)
+        places = [step.program] if step.kind == "script" else []
+        if launch is not None and LANGUAGES.fullmatch(step.program.rpartition("/")[2]):
+            places = [word for word in launch.arguments if not word.startswith("-")][:1]
+        for place in places:
+            node = system.files.node(place)
+            words = interpreter_of(system.files.text(place) or "") if node else []
+            shell = step.kind == "script" and (not words or words[0] in SHELLS | _FRAMES)
+            if node is None or shell:
+                continue
+            known = found.get(node.path)
+            if known is None or (
+                STRENGTH[step.started] > STRENGTH[system.graph.steps[known].started]
+            ):
+                found[node.path] = step.id
+    return found
+
+
+def _of_running(system: "System", path: str, offsets: list[int], number: int) -> None:
+    """Look at a script of another language that start-up runs: it may do all that it says."""
+    step = system.graph.steps[number]
+    context = Context(parent=number, started=step.started, quiet=True, outside=True)
+    inside = context.maybe(f"/{path} comes to it")
+    for line, where in _lines(system.files.text(path) or "", path, offsets):
+        if line.lstrip().startswith(("#", "//", "--")):
+            continue
+        quoted = [match[1] or match[2] or match[3] for match in _QUOTED.finditer(line)]
+        texts = [text.replace("\\n", " ") for text in quoted if len(text.split()) > 1]
+        if _CALLS.search(line):  # also a program and its arguments one by one
+            texts = texts or [" ".join(quoted)]
+        for text in texts:
+            _command(system, path, text, where, inside)
+
+
+def _lines(text: str, path: str, offsets: list[int]) -> Iterator[tuple[str, str]]:
+    """Give the lines that hold certain bytes, each once, and their places."""
+    lines = text.encode(errors="replace")
+    done: set[int] = set()
+    for offset in offsets:
+        number = lines.count(b"\n", 0, offset + 1) + 1
+        if number not in done:
+            done.add(number)
+            start = lines.rfind(b"\n", 0, offset + 1) + 1
+            line = lines[start : start + _MOST_LINE].split(b"\n", 1)[0]
+            yield line.decode(errors="replace"), f"{path}:{number}"
 
 
 def _of_text(system: "System", path: str, facts: FileFacts, offsets: list[int]) -> None:
@@ -193,17 +254,9 @@ def _of_text(system: "System", path: str, facts: FileFacts, offsets: list[int]) 
         if len(system.graph.launches) > before:
             return
     host = _reader_of(system, path) if not shell else None
-    lines = text.encode(errors="replace")
-    done: set[int] = set()
-    for offset in offsets:
-        number = lines.count(b"\n", 0, offset + 1) + 1
-        if number in done:
-            continue
-        done.add(number)
-        line = lines[lines.rfind(b"\n", 0, offset + 1) + 1 :].split(b"\n", 1)[0][:2000].decode()
-        where = f"{path}:{number}"
+    for line, where in _lines(text, path, offsets):
         if shell:
-            _command(system, path, line.strip(), where, None)
+            _command(system, path, line.strip(), where, startable)
             continue
         for match in _QUOTED.finditer(line):
             quoted = (match[1] or match[2] or match[3]).replace("\\n", " ")

@@ -1,10 +1,18 @@
 """Looks through programs that only start others: nohup, su, start-stop-daemon, chroot ..."""
 
+import re
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Final
 
 MOST_WRAPPED: Final = 8
 SHELLS: Final = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh", "hush", "mksh", "busybox-sh"})
+
+
+LANGUAGES: Final = re.compile(
+    r"(?:python|perl|ruby|php|php-cgi|lua|luajit|node|nodejs|tclsh|micropython)[\d.]*"
+)
+"""Interpreters of other languages, by name."""
 
 
 @dataclass(slots=True)
@@ -47,7 +55,7 @@ _PREFIXES: Final[dict[str, Prefix]] = {
     **dict.fromkeys(
         ("nohup", "setsid", "time", "command", "builtin", "busybox", "toybox", "fghack",
          "pgrphack", "tini", "dumb-init", "start_daemon", "respawn", "xargs", "unshare",
-         "eatmydata", "logwrapper", "catchsegv", "-"),
+         "eatmydata", "logwrapper", "catchsegv", "cttyhack", "-"),
         Prefix(valued="In"),
     ),
     "nice": Prefix(valued="n", long=("adjustment",)),
@@ -56,6 +64,7 @@ _PREFIXES: Final[dict[str, Prefix]] = {
     "taskset": Prefix(skip=1),
     "timeout": Prefix(valued="kst", long=("signal", "kill-after"), skip=1),
     "stdbuf": Prefix(valued="ioe"),
+    "openvt": Prefix(valued="c"),
     "flock": Prefix(valued="wE", skip=1),
     "softlimit": Prefix(valued="acdflmoprst"),
     "strace": Prefix(valued="oepsEu"),
@@ -107,6 +116,11 @@ def unwrap(words: list[str], *, openrc: bool = False) -> Command:
         if command.code is not None or not command.words:
             break
     return command
+
+
+def without_options(words: list[str], valued: str) -> list[str]:
+    """Give what stands behind the options; `valued` are the letters that take a value."""
+    return _options(words, valued, ())[1]
 
 
 def _step(name: str, words: list[str], *, openrc: bool) -> Command | None:
@@ -238,3 +252,12 @@ def _shell(words: list[str]) -> Command | None:
         if letters in {"o", "O"}:
             at += 1
     return None
+
+
+def interpreter_of(text: str) -> list[str]:
+    """Give the base names of the words after `#!`, `env` left out; [] if there is none."""
+    if not text.startswith("#!"):
+        return []
+    words = text[2:256].split("\n", 1)[0].split()
+    names = [PurePosixPath(word).name for word in words if not word.startswith("-")]
+    return names[1:] if names[:1] == ["env"] else names

@@ -1,11 +1,14 @@
 """Commands that a shell knows itself, and small tools that change what a script meets later."""
 
 from collections.abc import Callable
+from posixpath import join, normpath
 from typing import TYPE_CHECKING, Final
 
+from holdfast.audit.model.shapes import Started
 from holdfast.audit.model.startup.graph import Context
-from holdfast.audit.model.startup.shell import outcome
+from holdfast.audit.model.startup.shell import decoding, outcome, passwords
 from holdfast.audit.model.startup.shell.conditions import decide
+from holdfast.audit.model.startup.shell.joined import unpacked
 from holdfast.audit.model.startup.shell.outcome import Flow, Outcome, Status
 from holdfast.audit.model.startup.shell.variables import Value
 
@@ -134,6 +137,8 @@ def _eval(shell: "Shell", words: list[Value], context: Context) -> Result:
         shell.variables.complete = False
         # What is plain in it is still worth a look: eval "telnetd $OPTIONS".
         source = " ".join(word.text for word in words[1:])
+        if decoding.decodes(source):
+            shell.world.cut_off(f"{shell.where} runs what it decodes")
         return shell.evaluate(source, context.maybe(f"eval {source}")), None
     return shell.evaluate(source, context), None
 
@@ -173,7 +178,7 @@ def _cat(shell: "Shell", words: list[Value], _context: Context) -> Result:
         if text is None:
             return Outcome(), None
         texts.append(text)
-    return Outcome(), "".join(texts) if texts else None
+    return Outcome(), "".join(texts) if texts else shell.handed
 
 
 def _basename(_shell: "Shell", words: list[Value], _context: Context) -> Result:
@@ -201,11 +206,22 @@ def _copy(shell: "Shell", words: list[Value], _context: Context) -> Result:
     names = _names(words)
     if names and len(names) > 1:
         target = shell.world.files.place(names[-1], shell.folder)
+        into = len(names) > 2 or names[-1].endswith("/")  # noqa: PLR2004 - cp A B FOLDER
         folder = shell.folder
         for name in names[:-1]:
             if words[0].text.endswith("ln") and "/" in target and not name.startswith("/"):
                 folder = "/" + target.rpartition("/")[0]
-            shell.world.files.copy(shell.world.files.place(name, folder), target)
+            to = f"{target}/{name.rstrip('/').rpartition('/')[2]}" if into else target
+            shell.world.files.copy(shell.world.files.place(name, folder), to)
+    return Outcome(), None
+
+
+def _unpack(shell: "Shell", words: list[Value], context: Context) -> Result:
+    found = unpacked([word.text for word in words])
+    if found is not None and context.started not in {Started.STARTABLE, Started.NO}:
+        archive, folder = found
+        place = normpath(join("/", shell.folder, folder)).lstrip("/")
+        shell.world.files.joined.add(place, archive.rpartition("/")[2], archive=True)
     return Outcome(), None
 
 
@@ -254,8 +270,12 @@ BUILTINS: Final[dict[str, Builtin]] = {
 
 TOOLS: Final[dict[str, Builtin]] = {
     "cat": _cat, "basename": _basename, "dirname": _dirname, "cp": _copy, "ln": _copy,
-    "mv": _copy, "touch": _touch, "ls": _ls, "echo": _echo, "printf": _printf, "true": _true,
+    "mv": _copy, "tar": _unpack, "unzip": _unpack, "cpio": _unpack, "touch": _touch, "ls": _ls,
+    "echo": _echo, "printf": _printf, "true": _true,
     "false": _false, "test": _test, "[": _test, "pwd": _pwd, "which": _type,
+    "base64": decoding.base64, "tee": decoding.tee, "sed": passwords.sed,
+    "chpasswd": passwords.chpasswd, "passwd": passwords.passwd, "usermod": passwords.usermod,
+    "useradd": passwords.usermod,
     **dict.fromkeys(
         ("grep", "egrep", "fgrep", "pidof", "pgrep", "ps", "cmp", "diff", "ping", "ping6",
          "mountpoint", "expr", "readlink", "find", "uname", "id", "whoami",
@@ -264,9 +284,9 @@ TOOLS: Final[dict[str, Builtin]] = {
     **dict.fromkeys(
         ("mkdir", "rmdir", "rm", "chmod", "chown", "chgrp", "sleep", "usleep", "date", "sync",
          "kill", "killall", "killall5", "pkill", "cut", "head", "tail", "tr", "wc", "sort",
-         "uniq", "tee", "mknod", "install", "seq", "od", "hexdump", "dd", "md5", "mktemp",
-         "logger", "stty", "clear", "yes", "free", "df", "du", "uptime", "tar", "gzip", "awk",
-         "gunzip", "zcat", "bzip2", "bunzip2", "unzip", "xz", "cpio", "dmesg", "hostname", "sed",
+         "uniq", "mknod", "install", "seq", "od", "hexdump", "dd", "md5", "mktemp",
+         "logger", "stty", "clear", "yes", "free", "df", "du", "uptime", "gzip", "awk",
+         "gunzip", "zcat", "bzip2", "bunzip2", "xz", "dmesg", "hostname",
          "printenv", "more", "less", "vi", "rev", "paste", "split", "strings",
          "truncate", "chattr", "lsattr", "setfacl", "column", "fold", "nl", "tac", "shuf"),
         _done),

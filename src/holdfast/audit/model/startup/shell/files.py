@@ -5,9 +5,12 @@ from posixpath import join, normpath
 from typing import Final
 
 from holdfast.audit.errors import FormatError
+from holdfast.audit.model.startup.shell.downloads import Downloads
+from holdfast.audit.model.startup.shell.joined import Joined, in_table, mounted
 from holdfast.audit.tree import Kind, Node, Tree
 
-PATH: Final = ("/sbin", "/usr/sbin", "/bin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin")
+PATH: Final = ("/sbin", "/usr/sbin", "/bin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin",
+               "/system/bin", "/system/xbin", "/vendor/bin")  # fmt: skip
 MOST_BYTES: Final = 512 * 1024
 MOST_MADE: Final = 500
 MOST_NAMES: Final = 512
@@ -24,6 +27,8 @@ class Files:
     Attributes:
         tree: The image.
         unread: Scripts that were asked for, but are damaged or too long to be followed.
+        downloads: What scripts fetched from elsewhere.
+        joined: Volumes and archives that appear in folders at start-up.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -31,6 +36,8 @@ class Files:
         self.unread: dict[str, None] = {}
         self._made: dict[str, str | None] = {}
         self._links: dict[str, str] = {}
+        self.joined = Joined(tree)
+        self.downloads = Downloads(tree)
         self.keeps_modes = any(
             node.mode & 0o111
             for node in tree.glob("bin/*", "sbin/*", "usr/bin/*", "usr/sbin/*")
@@ -38,9 +45,51 @@ class Files:
         )
 
     def place(self, path: str, folder: str = "/") -> str:
-        """Give a path from the root, without leading slash, copies made at start-up followed."""
+        """Give a path from the root, without leading slash.
+
+        Copies made at start-up are followed, also those of folders, and mounted volumes.
+        """
         whole = normpath(join("/", folder, path)).lstrip("/")
-        return self._links.get(whole, whole)
+        return self.joined.place(self._original(whole))
+
+    def _original(self, whole: str) -> str:
+        if not self._links or whole in self._links:
+            return self._links.get(whole, whole)
+        above, rest = whole.rpartition("/")[0], whole.rpartition("/")[2]
+        while above:
+            if above in self._links:
+                copied = f"{self._links[above]}/{rest}"
+                there = self.tree.resolve(whole) is not None or whole in self._made
+                return whole if there else copied
+            above, _, name = above.rpartition("/")
+            rest = f"{name}/{rest}"
+        return whole
+
+    def mount(self, words: list[str], folder: str = "/") -> None:
+        """Remember what a call of `mount` makes appear, with `-a` all that fstab lists."""
+        for device, point, kind in mounted(words, self.text("etc/fstab") or ""):
+            to = normpath(join("/", folder, point)).lstrip("/")
+            if kind == "bind":
+                self.joined.move(normpath(join("/", folder, device)).lstrip("/"), to)
+            elif to:
+                self.joined.add(to, kind)
+
+    def mount_table(self) -> None:
+        """Remember what fstab lists, where the init mounts it by itself."""
+        for _, point, kind in in_table(self.text("etc/fstab") or ""):
+            self.joined.add(normpath(join("/", point)).lstrip("/"), kind)
+
+    def elsewhere(self, path: str) -> str:
+        """Say why a file that the image does not hold may be there all the same; "" if not."""
+        place = self.place(path)
+        point = self.joined.covers(place)
+        if point is not None:
+            return f"it comes from elsewhere into /{point}"
+        if f"{self.joined.real(place)}/".startswith(_VOLATILE):
+            return "it is made while the system runs"
+        if place in self._made:
+            return "what is written to it is not known"
+        return ""
 
     def node(self, path: str) -> Node | None:
         """Find what a path leads to in the image."""
@@ -87,6 +136,8 @@ class Files:
             return None
         if self.tree.resolve(place) is not None:
             return True
+        if self.joined.covers(place) is not None:
+            return None
         return False if place.startswith(_PROGRAMS) else None
 
     def is_executable(self, path: str) -> bool | None:
@@ -120,6 +171,10 @@ class Files:
         if len(self._links) < MOST_MADE and to != place:
             self._links[to] = place
 
+    def written(self) -> list[str]:
+        """Give the places that scripts wrote, where the image has nothing."""
+        return [place for place in self._made if self.tree.resolve(place) is None]
+
     def copied(self) -> dict[str, str]:
         """Give which places hold copies of which files of the image."""
         return dict(self._links)
@@ -143,7 +198,16 @@ class Files:
         """Give the names that a pattern without leading slash matches, sorted."""
         if "**" in pattern or pattern.startswith(":") or len(pattern) > MOST_PATTERN:
             return []
-        paths = [""]
+        found = self._glob("", pattern)
+        above, _, last = pattern.rpartition("/")
+        if not found and not any(character in above for character in "*?["):
+            for folder in self.joined.folders(above):
+                inside = self._glob(folder, last)
+                found += [f"{above}/{one.rpartition('/')[2]}".lstrip("/") for one in inside]
+        return found
+
+    def _glob(self, folder: str, pattern: str) -> list[str]:
+        paths = [folder]
         for part in pattern.split("/"):
             if any(character in part for character in "*?["):
                 paths = [

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST_LOOPS: Final = 256
 MOST_DOUBTS: Final = 24
 MOST_PATTERN: Final = 256
+MOST_BESIDE: Final = 6  # commands of a pipeline that are shown beside one
 _LEAVES: Final = frozenset({Flow.RETURN, Flow.EXIT})
 _NEXT: Final = Outcome()
 _State = list[dict[str, Value]]
@@ -163,12 +164,21 @@ def _pipeline(shell: "Shell", one: Pipeline, context: Context) -> Outcome:
         status = turned.get(outcome.status, Status.UNKNOWN)
         return Outcome(status, outcome.flow) if one.negated else outcome
     outcome = Outcome(Status.UNKNOWN)
+    fed = shell.fed
+    handed: str | None = None
+    raws = [_raw(part)[:MOST_PATTERN] for part in one.parts]
     for number, part in enumerate(one.parts):
-        rest = " | ".join(_raw(other) for other in one.parts[number + 1 :])
-        if isinstance(part, Simple):
-            outcome = shell.simple(part, context, f" | {rest}" if rest else "")
-        else:
-            outcome = node(shell, part, context)
+        shell.fed = fed or number > 0
+        rest = " | ".join(raws[number + 1 : number + 1 + MOST_BESIDE])
+        before = " | ".join(raws[max(0, number - MOST_BESIDE) : number])
+        with shell.piped(handed, before, last=not rest) as printed:
+            if isinstance(part, Simple):
+                outcome = shell.simple(part, context, f" | {rest}" if rest else "")
+            else:
+                outcome = node(shell, part, context)
+        known = [text for text in printed if text is not None]
+        handed = "".join(known) if known and len(known) == len(printed) else None
+    shell.fed = fed
     return Outcome(outcome.status)
 
 

@@ -8,14 +8,17 @@ from typing import Final, Protocol
 from holdfast.audit.model.shapes import Started
 from holdfast.audit.model.startup.graph import Context
 from holdfast.audit.model.startup.masking import is_secret_name, is_secret_value
-from holdfast.audit.model.startup.shell import builtins, flow
+from holdfast.audit.model.startup.shell import builtins, downloads, flow
 from holdfast.audit.model.startup.shell.expansion import Expander
 from holdfast.audit.model.startup.shell.files import Files
 from holdfast.audit.model.startup.shell.outcome import Flow, Outcome, Status
+from holdfast.audit.model.startup.shell.passwords import Given
 from holdfast.audit.model.startup.shell.syntax import Block, Node, Redirect, Script, Simple
 from holdfast.audit.model.startup.shell.variables import MOST_SECRETS, Value, Variables
 
 MOST_CALLS: Final = 24
+_BOXES: Final = ("busybox", "toybox")
+_TERMINALS: Final = ("/dev/tty", "/dev/console", "/dev/pts/", "/dev/hvc", "$")
 Hook = Callable[["Shell", list[Value], Context], Outcome]
 
 
@@ -37,6 +40,18 @@ class World(Protocol):
         """Start a program, or a script."""
         ...
 
+    def give_password(self, given: Given, where: str) -> None:
+        """Note that a script sets the password of an account."""
+        ...
+
+    def cut_off(self, why: str) -> None:
+        """Note that something runs that cannot be followed."""
+        ...
+
+    def not_followed(self, shell: "Shell", place: str, context: Context) -> None:
+        """Note a file that is read in and that nobody could look into."""
+        ...
+
 
 class Shell:
     """One run of a script.
@@ -53,6 +68,9 @@ class Shell:
         again: Whether it started itself once more, so that both ways lead to the same.
         secrets: Values that are never shown.
         state: Kept by hooks.
+        fed: Whether what it starts reads from a pipe or a file, and so from nobody at a terminal.
+        handed: The text that it reads then; None if that is not known.
+        handed_by: The commands before it in its pipeline, as written.
         doubts: Why the rest of a loop, function or script may not be reached, innermost last.
     """
 
@@ -67,6 +85,9 @@ class Shell:
         self.again = False
         self.secrets: set[str] = set()
         self.state: dict[str, object] = {}
+        self.fed = False
+        self.handed: str | None = None
+        self.handed_by = ""
         self.doubts: list[tuple[Flow, list[str]]] = []
         self._calls = 0
         self._context = Context()
@@ -133,19 +154,29 @@ class Shell:
             return self.call(name, words[1:], context)
         if name in self.fallbacks:
             return self.fallbacks[name](self, words, context)
+        if name.rpartition("/")[2] in _BOXES and len(words) > 1 and words[1].text in builtins.TOOLS:
+            words, name = words[1:], words[1].text
+        downloads.look(self, words, redirects)
         builtin = builtins.BUILTINS.get(name) or builtins.TOOLS.get(name.rpartition("/")[2])
         if builtin is None:
+            fed = self.fed
             for redirect in redirects:
                 target = self.expander.one(redirect.target).text
+                if redirect.operator.startswith("<"):
+                    self.fed = not target.startswith(_TERMINALS)
                 if target.startswith(("/dev/tcp/", "/dev/udp/")):
                     tail = f" {redirect.operator} {target}{tail}"
             self._redirect(redirects, None)
             self.print(None, context)
-            return self.world.launch(self, words, context, tail)
-        outcome, printed = builtin(self, words, context)
-        document = self._document(redirects)
-        if document is not None and name.rpartition("/")[2] == "cat":
-            printed = document
+            handed, self.handed = self.handed, self._handed(redirects)
+            outcome = self.world.launch(self, words, context, tail)
+            self.fed, self.handed = fed, handed
+            return outcome
+        kept, self.handed = self.handed, self._handed(redirects)
+        try:
+            outcome, printed = builtin(self, words, context)
+        finally:
+            self.handed = kept
         if not self._redirect(redirects, printed):
             self.print(printed, context)
         return outcome
@@ -190,9 +221,11 @@ class Shell:
 
     def source(self, path: str, context: Context) -> Outcome:
         """Read a file in, as `.` does."""
+        self.world.files.downloads.run(path, self.where, context)
         text = self.world.files.text(path)
         if text is None or self.deep:
             self.variables.complete = False
+            self.world.not_followed(self, path, context)
             return Outcome(Status.UNKNOWN)
         with self._nested(self.world.files.place(path)), flow.bounded(self, Flow.RETURN):
             outcome = flow.block(self, self.world.parsed(text).block, context)
@@ -222,14 +255,44 @@ class Shell:
             return unknown
         return Value("".join(known).rstrip("\n")).bounded()
 
-    def _document(self, redirects: tuple[Redirect, ...]) -> str | None:
+    @contextmanager
+    def piped(self, handed: str | None, by: str, *, last: bool) -> Iterator[list[str | None]]:
+        """Run one part of a pipeline; gives what it prints, unless it is the last.
+
+        Args:
+            handed: What the part before printed.
+            by: The parts before.
+            last: Whether its output goes where that of the whole goes.
+        """
+        kept = self.handed, self.handed_by
+        printed: list[str | None] = []
+        if by:
+            self.handed, self.handed_by = handed, by
+        if not last:
+            self._printed.append(printed)
+        try:
+            yield printed
+        finally:
+            self.handed, self.handed_by = kept
+            if not last:
+                self._printed.pop()
+
+    def _handed(self, redirects: tuple[Redirect, ...]) -> str | None:
+        """Give what a command reads: a document, a file, or what the pipe brings."""
         for redirect in redirects:
+            if redirect.operator == "<<<":
+                value = self.expander.one(redirect.target)
+                return value.text + "\n" if value.known else None
+            if redirect.operator == "<":
+                target = self.expander.one(redirect.target)
+                place = self.world.files.place(target.text, self.folder)
+                return self.world.files.text(place) if target.known else None
             if redirect.operator in {"<<", "<<-"}:
                 if redirect.quoted:
                     return redirect.body + "\n"
                 value = self.expander.text(redirect.body)
                 return value.text + "\n" if value.known else None
-        return None
+        return self.handed
 
     def _redirect(self, redirects: tuple[Redirect, ...], written: str | None) -> bool:
         """Remember what was written to a file; tell whether output went to one."""

@@ -1,7 +1,8 @@
 """Landlock: the kernel lets this process and its children touch only what is named here.
 
 Works without root, so it is the wall that also stands when the device was started as an ordinary
-user. Standard library only.
+user. Here, and not in `hardening`, since the child that asks servers takes it as well. Standard
+library only.
 
 Source:
     Linux kernel, Documentation/userspace-api/landlock.rst.
@@ -9,10 +10,12 @@ Source:
 
 import ctypes
 import os
+import stat
 import struct
+import sys
 from collections.abc import Iterable
-from pathlib import Path
 
+_PR_SET_NO_NEW_PRIVS = 38
 _CREATE, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 _RULE_PATH, _RULE_PORT = 1, 2
 
@@ -25,6 +28,9 @@ _READ = _READ_FILE | _READ_DIR
 _BIND_TCP, _CONNECT_TCP = 1 << 0, 1 << 1
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1 << 0, 1 << 1
 _ABI_NET, _ABI_SCOPE = 4, 6
+
+Name = str | os.PathLike[str]
+"""A file or a folder; `pathlib` would cost a short-lived process three milliseconds."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -39,11 +45,20 @@ def _handled_fs(version: int) -> int:
     return _FS_BY_ABI[max(known for known in _FS_BY_ABI if known <= version)]
 
 
+def program_folders() -> tuple[str, ...]:
+    """Name what a program needs to be started at all; none of it belongs to the device."""
+    package = os.path.realpath(__file__).rsplit("/", 3)[0]
+    prefixes = {sys.prefix, sys.base_prefix, os.path.realpath(sys.executable).rpartition("/")[0]}
+    system = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime")
+    special = ("/dev/null", "/dev/zero", "/dev/urandom", "/proc")
+    return (*system, *special, *sorted(prefixes), package)
+
+
 def prepare(
     *,
-    run: Iterable[Path],
-    read: Iterable[Path],
-    write: Iterable[Path],
+    run: Iterable[Name],
+    read: Iterable[Name],
+    write: Iterable[Name],
     connect: Iterable[int] | None,
     bind: Iterable[int],
 ) -> int | None:
@@ -75,7 +90,7 @@ def prepare(
     rules = int(_libc.syscall(_CREATE, attributes, ctypes.c_size_t(size), ctypes.c_uint32(0)))
     if rules < 0:
         return None
-    _allow_path(rules, Path("/dev/null"), _READ_FILE | _WRITE_FILE)
+    _allow_path(rules, "/dev/null", _READ_FILE | _WRITE_FILE)
     for path in run:
         _allow_path(rules, path, _EXECUTE | _READ)
     for path in read:
@@ -90,13 +105,13 @@ def prepare(
     return rules
 
 
-def _allow_path(rules: int, path: Path, access: int) -> None:
+def _allow_path(rules: int, path: Name, access: int) -> None:
     try:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return  # what is not there need not be allowed
     try:
-        if not path.is_dir():
+        if not stat.S_ISDIR(os.fstat(handle).st_mode):
             access &= _OF_FILES
         rule = struct.pack("=Qi", access, handle)
         _libc.syscall(_ADD_RULE, rules, _RULE_PATH, rule, ctypes.c_uint32(0))
@@ -109,8 +124,15 @@ def _allow_port(rules: int, port: int, access: int) -> None:
     _libc.syscall(_ADD_RULE, rules, _RULE_PORT, rule, ctypes.c_uint32(0))
 
 
+def give_up_more_power() -> bool:
+    """Have no program that is started from here gain power (setuid); false if it was refused."""
+    return bool(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+
+
 def enforce(rules: int | None) -> list[str]:
     """Put the rules into force for this process and all it will start.
+
+    Who is not root must have given up more power before.
 
     Returns:
         Which protections are missing, in words.
