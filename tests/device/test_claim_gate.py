@@ -92,6 +92,11 @@ def listening(device: Path) -> set[tuple[str, int]]:
     return found
 
 
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    process.wait(timeout=20)
+
+
 def claimed(device: Path, label: Label) -> Visitor:
     """Claim a device with its label, as its owner does."""
     owner = visitor(device, label)
@@ -111,6 +116,15 @@ def connects(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def own_and_stop(device: Path, label: Label, launch: Launch, eventually: Eventually) -> None:
+    """Start a device, claim it, wait until its own page answers, and stop it."""
+    first = launch()
+    eventually(lambda: visitor(device, label).get("/claim"))
+    claimed(device, label)
+    eventually(lambda: connects(page_port(device)))
+    stop(first)
 
 
 def test_only_the_claim_page_answers_before_the_claim(
@@ -136,18 +150,12 @@ def test_only_the_claim_page_answers_before_the_claim(
 def test_a_claimed_device_stays_so_over_a_restart(
     device: Path, label: Label, launch: Launch, eventually: Eventually
 ) -> None:
-    first = launch()
-    eventually(lambda: visitor(device, label).get("/claim"))
-    claimed(device, label)
-    eventually(lambda: connects(page_port(device)))
-    first.terminate()
-    first.wait(timeout=20)
+    own_and_stop(device, label, launch, eventually)
     assert listening(device) == set()
     second = launch()
     eventually(lambda: connects(page_port(device)))
     eventually(lambda: "Log in" in visitor(device, label).get("/").text)
-    second.terminate()
-    second.wait(timeout=20)
+    stop(second)
     (device / "auth/accounts.json").write_bytes(b"{damaged")
     launch()
     eventually(lambda: connects(page_port(device)))  # what the owner uses goes on
@@ -214,12 +222,7 @@ def test_too_long_after_power_on_nobody_can_claim(
 def test_button_at_power_on_gives_the_device_to_the_next_owner(
     device: Path, label: Label, launch: Launch, eventually: Eventually
 ) -> None:
-    first = launch()
-    eventually(lambda: visitor(device, label).get("/claim"))
-    claimed(device, label)
-    eventually(lambda: connects(page_port(device)))
-    first.terminate()
-    first.wait(timeout=20)
+    own_and_stop(device, label, launch, eventually)
     before = {path.name: path.read_bytes() for path in (device / "factory").iterdir()}
     (device / "button").write_text("1\n")
     begun = time.monotonic()
@@ -235,8 +238,7 @@ def test_button_at_power_on_gives_the_device_to_the_next_owner(
         next_owner.get("/"), name="bob", password=PASSWORD + " more", code=label.code
     )
     assert "Log out" in page.text
-    second.terminate()
-    second.wait(timeout=20)
+    stop(second)
     launch()
     eventually(lambda: "Log in" in visitor(device, label).get("/login").text, within_s=30)
     old = visitor(device, label)

@@ -35,6 +35,8 @@ from holdfast.updates.workshop import Start, Workshop
 from tests.hub.doors import prove
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from holdfast.hub.fleet.models import Device
     from holdfast.hub.products.models import Product
     from holdfast.hub.releases.models import Release as StoredRelease
@@ -368,6 +370,36 @@ def start_hub(tmp_path: Path, need: Callable[[str], str]) -> Iterator[Callable[[
             hub.process.wait(10)
         if hub.process.stdout:
             hub.process.stdout.close()
+
+
+@pytest.fixture
+def start_worker(need: Callable[[str], str]) -> Iterator[Callable[[Path], None]]:
+    """Start a worker of a hub; it does not outlive the test."""
+    program = need("holdfast")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(config: Path) -> None:
+        env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        command = [program, "hub", "worker", "--config", str(config)]
+        started.append(subprocess.Popen(command, env=env))
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture
+def chromium(need: Callable[[str], str]) -> Iterator["Browser"]:
+    """Start a browser without a window."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - most tests need none
+
+    from tests.hub.browsing import CHROMIUM  # noqa: PLC0415 - as above
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=need("chromium"), args=CHROMIUM)
+        yield browser
+        browser.close()
 
 
 def wait_for(url: str) -> None:

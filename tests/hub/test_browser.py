@@ -2,19 +2,16 @@
 
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.hub.browsing import CHROMIUM, SIZES, Camera, Watcher, by_keyboard
+from tests.hub.browsing import SIZES, Camera, by_keyboard, pictures, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers, pytest.mark.slow]
 
@@ -23,29 +20,6 @@ Maker = Any
 Hub = Any
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PASSWORD = "seven plain words nobody would guess"
-
-
-@pytest.fixture
-def chromium(need: Callable[[str], str]) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=need("chromium"), args=CHROMIUM)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def start_worker() -> Iterator[Callable[[str], object]]:
-    """Start a worker of a hub; it does not outlive the test."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(config: str) -> None:
-        command = [sys.executable, "-c", "from holdfast.cli import main; main()", "hub", "worker"]
-        started.append(subprocess.Popen([*command, "--config", config]))
-
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait(30)
 
 
 def set_up(page: Page, link: str) -> None:
@@ -105,7 +79,6 @@ class Visit:
         self.camera = camera
         self.folder = folder
         self.page = context.new_page()
-        self.page.set_default_timeout(10_000)
 
     def first_account(self) -> None:
         page, camera = self.page, self.camera
@@ -172,12 +145,12 @@ class Visit:
         page.get_by_role("link", name=re.compile("1.1")).first.click()
         camera.take(page, "13-release")
 
-    def audit(self, worker: Callable[[str], object]) -> None:
+    def audit(self, worker: Callable[[Path], None]) -> None:
         """See the hub's audit wait, run and say no; waive it."""
         page, camera = self.page, self.camera
         assert "waits for its audit" in page.inner_text("main")
         camera.take(page, "13a-audit-waits")
-        worker(str(self.hub.config))
+        worker(self.hub.config)
         # The page comes again by itself.
         page.wait_for_selector("text=failed its audit", timeout=60_000)
         assert "there is no root file system in the image" in page.inner_text("main")
@@ -217,27 +190,19 @@ def test_the_whole_way(
     start_hub: Callable[[], Hub],
     chromium: Browser,
     make_maker: Callable[[bytes], Maker],
-    start_worker: Callable[[str], object],
+    start_worker: Callable[[Path], None],
     tmp_path: Path,
     size: str,
     scheme: Literal["light", "dark"],
 ) -> None:
     hub = start_hub()
-    width, height = SIZES[size]
-    context = chromium.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB"
-    )
-    watcher = Watcher(context, hub.url)
-    folder = Path(os.environ.get("HOLDFAST_SCREENSHOTS", str(tmp_path / "shots")))
-    visit = Visit(hub, context, Camera(folder, f"{size}-{scheme}"), tmp_path)
-    visit.first_account()
-    visit.out_and_in_again()
-    visit.add_product()
-    visit.publish(make_maker)
-    visit.look_round()
-    visit.audit(start_worker)
-    visit.withdraw()
-    assert not watcher.complaints
-    assert not watcher.foreign
-    context.close()
+    with visit(chromium, hub.url, size=SIZES[size], color_scheme=scheme) as context:
+        way = Visit(hub, context, Camera(pictures(tmp_path), f"{size}-{scheme}"), tmp_path)
+        way.first_account()
+        way.out_and_in_again()
+        way.add_product()
+        way.publish(make_maker)
+        way.look_round()
+        way.audit(start_worker)
+        way.withdraw()
     assert hub.stop() == 0

@@ -1,7 +1,5 @@
 """Login with a real OpenID provider, in a real browser: the provider is another site."""
 
-import os
-import re
 import socket
 import subprocess
 import time
@@ -12,22 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.hub.browsing import CHROMIUM, Camera
+from tests.hub.browsing import Camera, named, pictures
 
 pytestmark = [pytest.mark.browser, pytest.mark.servers, pytest.mark.slow]
 Hub = Any  # of conftest.py, which cannot be imported
 HERE = Path(__file__).resolve().parents[1] / "servers/openid"
 SECRET = "a secret that is only known to tests"
-
-
-@pytest.fixture
-def chromium(need: Callable[[str], str]) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=need("chromium"), args=CHROMIUM)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -37,16 +27,14 @@ def hub(start_hub: Callable[[], Hub], tmp_path: Path, need: Callable[[str], str]
     if not (HERE / "node_modules").is_dir():
         pytest.skip("the OpenID provider is not installed: script/install dev")
     config = tmp_path / "hub.toml"
-    found = re.search(r"127\.0\.0\.1:(\d+)", config.read_text())
-    assert found
+    url = named(tmp_path)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         issuer = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    url = f"http://localhost:{found[1]}"
     (tmp_path / "openid-secret").write_text(SECRET + "\n")
     config.write_text(
         config.read_text()
-        + f"""public_url = "{url}"
+        + f"""
 [[openid]]
 name = "corp"
 label = "Acme"
@@ -94,8 +82,7 @@ def at_the_provider(page: Page, name: str, *, first: bool = True) -> None:
 def test_staff_of_the_provider_come_in_and_others_do_not(
     hub: Hub, chromium: Browser, tmp_path: Path
 ) -> None:
-    folder = Path(os.environ.get("HOLDFAST_SCREENSHOTS", str(tmp_path / "shots")))
-    camera = Camera(folder, "openid")
+    camera = Camera(pictures(tmp_path), "openid")
     context = chromium.new_context(locale="en-GB")
     page = context.new_page()
     page.set_default_timeout(10_000)

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from holdfast.accounts.blocklist import builtin
+
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 Hub = Any
@@ -156,6 +158,45 @@ def resident_bytes(pid: int) -> int:
 def zeros(count: int) -> Iterator[bytes]:
     for _piece in range(count):
         yield bytes(MIB)
+
+
+def test_a_hub_does_not_start_with_a_shared_secret_that_can_be_tried_out(tmp_path: Path) -> None:
+    secret = tmp_path / "tac"
+    secret.write_text("testing123\n")
+    config = tmp_path / "hub.toml"
+    config.write_text(
+        f'listen = "127.0.0.1:1"\nstate = "{tmp_path / "state"}"\n'
+        f'[central_login_secrets]\ntac = "{secret}"\ngone = "{tmp_path / "gone"}"\n'
+        '[[central_login.servers]]\nname = "tac"\nprotocol = "tacacs+"\n'
+        'host = "192.0.2.9"\ntransport = "plain"\nwarned = true\n'
+    )
+    refused = command(config, "serve")
+    assert refused.returncode == 2, refused.stderr
+    assert "servers[0].shared: has fewer than 16 characters" in " ".join(refused.stderr.split())
+    assert "testing123" not in refused.stderr
+
+
+def test_a_hub_does_not_start_without_its_block_lists(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.blocklist"
+    config = tmp_path / "hub.toml"
+    config.write_text(
+        f'listen = "127.0.0.1:1"\nstate = "{tmp_path / "state"}"\n'
+        f'[accounts]\nblocklists = ["{mine}"]\n'
+    )
+    whole = Path(builtin.__file__).with_name("common.blocklist").read_bytes()
+    for content, reason in (
+        (None, "No such file"),
+        (b"nonsense", "too short"),
+        (whole[:2000] + b"\0" + whole[2001:], "cannot be used"),
+    ):
+        if content is not None:
+            mine.write_bytes(content)
+        refused = command(config, "serve")
+        assert refused.returncode == 3, refused.stderr
+        told = " ".join(refused.stderr.split())
+        assert "accounts-block-list" in told
+        assert reason in told
+        assert "Traceback" not in told
 
 
 def test_a_large_upload_streams_through(

@@ -32,6 +32,8 @@ PASSWORDS = {
     "o'neil (sales)": "brackets are part of my name",
     "long": "ü" * 256,
     "photo": "my picture is very large",
+    "hälfte": "eine ½ davon",
+    "ganze": "eine 1\N{FRACTION SLASH}2 davon",
 }
 """Passwords by name."""
 TWIN = "twin@example.test"

@@ -37,6 +37,7 @@ def plan_of(config_file: Path) -> Plan:
         words=(
             ("vendor", identity.vendor),
             ("product", identity.product),
+            ("name", identity.name),
             ("model", identity.model),
             ("serial", settings.controller_id),
         ),
@@ -72,13 +73,15 @@ def replace_self(config_file: Path) -> None:
     Raises:
         HoldfastError: The settings are faulty, or the folder cannot be used.
     """
+    from holdfast.core.landlock import program_folders  # noqa: PLC0415 - as above
     from holdfast.device import certificate, passage  # noqa: PLC0415 - this first stage only
     from holdfast.device.settings import unpack  # noqa: PLC0415 - as above
-    from holdfast.hardening.confine import program_folders  # noqa: PLC0415 - as above
 
     plan = plan_of(config_file)
     if plan.uids:
-        for trouble in passage.open_up((plan.folder, plan.config.parent, *program_folders())):
+        for trouble in passage.open_up(
+            (plan.folder, plan.config.parent, *map(Path, program_folders()))
+        ):
             sys.stderr.write(f"{trouble}\n")
     must_be_reachable(plan)
     if told := certificate.ensure(unpack(plan.settings)):

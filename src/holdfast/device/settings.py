@@ -51,7 +51,7 @@ class Settings(NamedTuple):
         button: File that tells whether the reset button is pressed, `1` if it is.
         roles: Roles of accounts, from the product profile.
         methods: Ways to find out who somebody is, from the product profile.
-        words: Vendor, product, model and serial by these names; bad passwords.
+        words: Vendor, product, name, model and serial by these words; bad passwords.
         blocklists: Signed files of further passwords that are refused, from the operator.
         blocklist_keys: Public keys that those files may be signed with.
         uids: Ids of the processes when started as root.

@@ -20,6 +20,7 @@ from holdfast.core.errors import PortTakenError
 from holdfast.hub import start, state
 from holdfast.hub.config import HubConfig
 from holdfast.hub.releases import services as releases
+from holdfast.hub.staff import central, passwords
 from holdfast.hub.staff import services as staff
 from holdfast.hub.staff.queries import has_staff
 
@@ -88,8 +89,12 @@ def serve(config: HubConfig, *, as_json: bool = False) -> None:
     Raises:
         BusyError: Another hub uses the same state.
         PortTakenError: Another program listens there.
+        CentralSettingsError: A shared secret is too short.
+        BlockListError: A block list is missing, damaged or not signed.
     """
     host, port = config.address
+    passwords.lists()
+    central.secrets_must_be_long()
     with state.held(config.state / "hub.lock", what="hub"):
         must_be_free(host, port)
         start.migrate()

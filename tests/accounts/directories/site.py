@@ -43,6 +43,8 @@ PEOPLE = {
     "bob": User("another password of his", ("priv-lvl=5",)),
     "eve": User("a third password, hers", ()),
     "Ζωή": User("κωδικός με κενά 密码"),
+    "hälfte": User("eine ½ davon"),
+    "ganze": User("eine 1\N{FRACTION SLASH}2 davon"),
 }
 
 

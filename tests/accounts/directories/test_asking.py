@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +33,8 @@ SETTINGS = to_json(
 VISIT = Visit("start", "ada", "session-1", 1_700_000_000)
 ANSWER = {
     "kind": "accepted", "name": "Ada", "role": "owner", "group": "switches", "server": "tac",
-    "reason": "", "tries": [{"server": "tac"}], "dead": {"rad": 3},
+    "reason": "", "tries": [{"server": "tac"}], "dead": {"rad": 3}, "is_spelt": False,
+    "ending": {"tac": "2031-05-17"},
 }  # fmt: skip
 Answers = Callable[[object], list[dict[str, Any]]]
 
@@ -77,8 +79,32 @@ def test_a_login_is_asked_as_it_was_typed(answers: Answers) -> None:
     assert (told.kind, told.name, told.role, told.dead) == ("accepted", "Ada", "owner", {"rad": 3})
     assert questions[0]["login"] == {"name": "ada", "password": PASSWORD, "source": "192.0.2.9"}
     assert questions[0]["dead"] == {"rad": 5.0}
+    assert told.is_spelt is False
+    assert told.ending == {"tac": "2031-05-17"}
     login(source="\ud800\0")
     assert questions[1]["login"]["source"] == ""
+
+
+def test_all_protocols_are_asked_for_one_form_of_a_name(answers: Answers) -> None:
+    questions = answers(ANSWER)
+    login(name="Cafe\N{COMBINING ACUTE ACCENT}", password="\N{VULGAR FRACTION ONE HALF}")
+    asked = {"name": "Caf\N{LATIN SMALL LETTER E WITH ACUTE}", "password": "½", "source": ""}
+    assert questions[0]["login"] == asked
+    assert login(name="ada\N{NO-BREAK SPACE}").kind == "rejected"
+    assert len(questions) == 1
+
+
+def test_the_start_of_the_child_is_part_of_the_budget(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers have until a moment that all processes know, and that leaves time to end."""
+    monkeypatch.setattr(asking, "time", SimpleNamespace(monotonic=lambda: 100.0))
+    questions = answers(ANSWER)
+    login()
+    assert questions[0]["until"] == pytest.approx(102.7)
+    answers({"steps": [], "role": ""})
+    asking.try_out(SETTINGS, {}, server="tac", budget_s=30)
+    assert questions[-1]["until"] == pytest.approx(100 + asking.LONGEST_TEST_S)
 
 
 @given(
@@ -100,7 +126,8 @@ def test_what_cannot_be_sent_is_a_no_without_a_child(before: str, bad: str, afte
     [
         b"", b"nonsense", b"\xff", b"[" * 100_000, [], "accepted", None, {}, {"kind": "accepted"},
         {"kind": "owner"}, {**ANSWER, "tries": None}, {**ANSWER, "dead": {"rad": "x"}},
-        {**ANSWER, "dead": []}, {"error": "the question cannot be read"},
+        {**ANSWER, "dead": []}, {**ANSWER, "ending": None},
+        {"error": "the question cannot be read"},
         ProgramError("python took more than 8 seconds"),
     ],
     ids=lambda answer: repr(answer)[:40],
@@ -181,6 +208,7 @@ def question(**changes: object) -> bytes:
         "secrets": {"tac": SECRET},
         "login": {"name": "ada", "password": PASSWORD},
         "groups": ["switches"],
+        "until": time.monotonic() + 5,
     }
     return json.dumps(plain | changes).encode()
 
@@ -202,6 +230,12 @@ def test_nonsense_is_answered_as_such(content: bytes, monkeypatch: pytest.Monkey
     assert list(answer) == ["error"]
     assert SECRET not in answer["error"]
     assert PASSWORD not in answer["error"]
+
+
+def test_a_child_that_began_too_late_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "directory_of", None)
+    answer = answer_of(question(until=time.monotonic() - 0.1), monkeypatch)
+    assert (answer["kind"], answer["tries"]) == ("unavailable", [])
 
 
 def test_a_fault_of_our_own_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,19 @@
 
 import re
 import time
+import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from statistics import median
 
 import pytest
 
 from tests.accounts.directories.site import OURS, THEIRS, Site
 from tests.accounts.directories.tacacs.conftest import PASSWORD
+from tests.servers.authority import Authority
 from tests.servers.slapd import PASSWORDS as OF_SLAPD
+from tests.servers.slapd import running_slapd
 
 pytestmark = pytest.mark.servers
 
@@ -163,6 +168,48 @@ def test_names_and_passwords_in_other_scripts(site: Site, kind: str) -> None:
     assert (told.kind, told.name) == ("accepted", name)
     assert told.role == ("owner" if kind.startswith("tacacs") else "viewer")
     assert site.login({"one": [site.good(kind)]}, name, password + "ü").kind == "rejected"
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_a_password_is_right_in_whatever_form_the_directory_keeps_it(site: Site, kind: str) -> None:
+    groups, typed = {"one": [site.good(kind)]}, "eine ½ davon"
+    for name in ("hälfte", unicodedata.normalize("NFD", "hälfte"), "ganze"):
+        told = site.login(groups, name, typed)
+        assert told.kind in {"accepted", "no-role"}
+        assert told.name == unicodedata.normalize("NFC", name)
+        tested = site.test(site.good(kind), name, typed)
+        assert [ok for step, ok, _ in tested.steps if step == "password"] == [True]
+    told = site.login(groups, "ganze", typed + "!")
+    assert (told.kind, len(told.tries)) == ("rejected", 1)
+
+
+@pytest.mark.slow
+def test_six_silent_servers_are_given_up_in_ten_seconds(site: Site) -> None:
+    """With the start and the end of the child, as the administrator counts them."""
+    port = site.proxy("silent").port
+    names = [site.good("ldap", f"silent-{number}", port=port) for number in range(6)]
+    began = time.monotonic()
+    told = site.login({"one": names})
+    assert time.monotonic() - began < 10
+    assert (told.kind, len(told.tries)) == ("unavailable", 6)
+
+
+def test_a_login_tells_of_a_certificate_that_ends_soon(
+    site: Site, need: Callable[[str], str], tmp_path: Path
+) -> None:
+    authority, lasts = Authority(), timedelta(days=3)
+    before = datetime.now(UTC) + lasts
+    issued = authority.issue(lasts=lasts)
+    after = datetime.now(UTC) + lasts
+    with running_slapd(need, tmp_path, authority=authority, issued=issued) as ending:
+        name = site.good("ldap", "ending", port=ending.tls_port, ca=authority.pem)
+        for password in (PASSWORD, "wrong"):
+            told = site.login({"one": [name]}, password=password)
+            assert told.ending[name] in {f"{before:%Y-%m-%d}", f"{after:%Y-%m-%d}"}
+            assert list(told.ending) == [name]
+    for kind in ("ldap", "radsec", "tacacs"):
+        told = site.login({"one": [site.good(kind)]})
+        assert (told.kind, told.ending) == ("accepted", {})
 
 
 @pytest.mark.parametrize("kind", OURS)

@@ -17,20 +17,13 @@ def der(pem: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("days", "soon", "told"),
-    [
-        (400, False, "is good until 20"),
-        (12.5, True, "ends in 12 days, on 20"),
-        (0.5, True, "ends in 0"),
-    ],
+    ("days", "told"),
+    [(400, "is good until 20"), (12.5, "ends in 12 days, on 20"), (0.5, "ends in 0")],
 )
-def test_a_certificate_that_ends_soon_is_warned_about(
-    days: float, *, soon: bool, told: str
-) -> None:
+def test_a_certificate_that_ends_soon_is_warned_about(days: float, told: str) -> None:
     certificate = der(Authority().issue(lasts=days * DAY).certificate)
 
     assert told in certificates.ending(certificate, now=NOW)
-    assert certificates.ends_soon(certificate, now=NOW) is soon
 
 
 def test_names_are_listed_tamely() -> None:
@@ -46,4 +39,3 @@ def test_names_are_listed_tamely() -> None:
 @pytest.mark.parametrize("octets", [b"", b"\x30\x03\x02\x01\x01", b"\xff" * 300])
 def test_what_is_no_certificate_does_no_harm(octets: bytes) -> None:
     assert certificates.ending(octets, now=NOW) == "the certificate is good"
-    assert not certificates.ends_soon(octets, now=NOW)

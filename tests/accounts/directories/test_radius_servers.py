@@ -151,12 +151,6 @@ def test_refused(ask: Ask, name: str, password: str) -> None:
     assert isinstance(ask(name, password), Rejected)
 
 
-def test_password_is_normalised(ask: Ask) -> None:
-    assert isinstance(
-        ask("\N{LATIN SMALL LIGATURE FI}ona", "\N{LATIN SMALL LIGATURE FFI}"), Accepted
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "claims"),
     [

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.accounts.directories.settings import CentralLogin, of_json, of_plain, to_json
+from holdfast.accounts.directories.settings import (
+    CentralLogin,
+    must_have_long_secrets,
+    of_json,
+    of_plain,
+    to_json,
+)
 from holdfast.accounts.errors import CentralSettingsError
 from holdfast.core.config import parse
 
@@ -109,3 +115,33 @@ def test_nonsense_is_refused_as_such(content: bytes) -> None:
 def test_deep_nonsense_is_refused() -> None:
     with pytest.raises(CentralSettingsError):
         of_json(b"[" * 200_000)
+
+
+@pytest.mark.parametrize(
+    ("server", "secret", "fits"),
+    [
+        ({"protocol": "tacacs+", "transport": "plain", "warned": True}, "fifteen letters", False),
+        ({"protocol": "tacacs+", "transport": "plain", "warned": True}, "sixteen letters!", True),
+        ({"protocol": "tacacs+", "transport": "plain", "warned": True}, None, True),  # dropped
+        ({"protocol": "tacacs+"}, "unused", True),  # under TLS
+        ({"protocol": "radius", "transport": "plain"}, "testing123", False),
+        ({"protocol": "radius", "transport": "plain"}, "ein Geheimnis: ä", True),
+        ({"protocol": "radius"}, "radsec", True),
+        (
+            {"protocol": "ldap", "ldap": {"direct_dn": "{name}@example.test"}},
+            "a bind password",
+            True,
+        ),
+    ],
+)
+def test_a_shared_secret_is_too_long_to_be_tried_out(
+    server: dict[str, Any], secret: str | None, *, fits: bool
+) -> None:
+    settings = of_plain({"servers": [{"name": "one", "host": "192.0.2.1", **server}]})
+    if fits:
+        must_have_long_secrets(settings, {"one": secret, "one.key": "short"})
+        return
+    with pytest.raises(CentralSettingsError) as caught:
+        must_have_long_secrets(settings, {"one": secret})
+    assert "servers[0].shared: has fewer than 16 characters" in str(caught.value)
+    assert str(secret) not in str(caught.value)

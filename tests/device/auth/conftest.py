@@ -15,6 +15,7 @@ from holdfast.device.auth.entrance import Facts
 from holdfast.device.auth.errors import SetupCodeError
 from holdfast.device.auth.work import RefusedError, refusal_of
 from holdfast.hardening import proof
+from tests.device.auth.codes import code_at, seed_of
 from tests.device.auth.running import auth, setup_hash, start
 
 __all__ = ["auth", "setup_hash", "start"]
@@ -66,6 +67,8 @@ class PlainWork:
         return {"struck": struck} if struck is not None else {}
 
     def password(self, _now: datetime, facts: dict[str, Any]) -> dict[str, Any]:
+        if len(facts["new"]) < 8:
+            raise refused("accounts-password", "too-short")
         return {"hash": f"plain:{facts['new']}"}
 
     def check(self, _now: datetime, facts: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +113,10 @@ class Clock:
     def wall(self) -> datetime:
         return self.began + timedelta(seconds=self.now_s)
 
+    def code(self, seed: bytes) -> str:
+        """Give the code that an app shows now."""
+        return code_at(seed, self.wall())
+
 
 Opened = Callable[[], Accounts]
 
@@ -147,3 +154,13 @@ def accounts(opened: Opened) -> Accounts:
 @pytest.fixture
 def care(accounts: Accounts) -> Care:
     return Care(accounts, proof_key=KEY)
+
+
+@pytest.fixture
+def seed(care: Care, clock: Clock) -> bytes:
+    """Give ada a second factor."""
+    mine = {"name": "ada", "password": PASSWORD, "source": "192.0.2.1", "cookie": ""}
+    made = seed_of(care.totp_begin(**mine))
+    care.totp_confirm(name="ada", code=clock.code(made))
+    clock.now_s += 60
+    return made

@@ -1,15 +1,12 @@
 """Second factors, recovery, changed passwords, further accounts, proofs and central settings."""
 
-import base64
 import json
-import re
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.accounts import totp
 from holdfast.accounts.errors import ThrottledError
 from holdfast.core.errors import HoldfastError, NoSpaceError
 from holdfast.device.auth.accounts import Accounts
@@ -23,34 +20,17 @@ from holdfast.device.auth.errors import (
     OwnerOnlyError,
     PendingError,
     RoleError,
+    SamePasswordError,
     SecondError,
 )
 from holdfast.hardening import proof
 from holdfast.hardening.errors import ArgumentError, ProofError
+from tests.device.auth.codes import seed_of
 
 PASSWORD = "correct horse battery"
 NEW = "another horse battery"
 KEY = b"k" * 32
 MINE = {"source": "192.0.2.1", "cookie": ""}
-
-
-def seed_of(address: str) -> bytes:
-    found = re.search("secret=([A-Z2-7]+)", address)
-    assert found
-    return base64.b32decode(found[1] + "=" * (-len(found[1]) % 8))
-
-
-@pytest.fixture
-def seed(care: Care, clock: Any) -> bytes:  # noqa: ANN401 - of conftest.py
-    """Give ada a second factor."""
-    made = seed_of(care.totp_begin(name="ada", password=PASSWORD, **MINE))
-    care.totp_confirm(name="ada", code=code_of(made, clock))
-    clock.now_s += 60
-    return made
-
-
-def code_of(seed: bytes, clock: Any) -> str:  # noqa: ANN401 - of conftest.py
-    return totp.code_at(seed, totp.step_at(clock.wall()))
 
 
 def test_login_with_a_second_factor(accounts: Accounts, seed: bytes, clock: Any) -> None:  # noqa: ANN401
@@ -59,10 +39,11 @@ def test_login_with_a_second_factor(accounts: Accounts, seed: bytes, clock: Any)
     assert (half.name, half.role, half.cookie) == ("", "", "")
     with pytest.raises(SecondError):
         accounts.second(pending=half.pending, code="000000")
-    code = code_of(seed, clock)
+    code = clock.code(seed)
     entered = accounts.second(pending=half.pending, code=code)
     assert (entered.name, entered.role) == ("ada", "owner")
     assert entered.cookie
+    assert not accounts.book.page("in", 0)[0][0].is_recovery
     with pytest.raises(PendingError):  # the token is used up
         accounts.second(pending=half.pending, code=code)
     again = accounts.login(name="ada", password=PASSWORD).pending
@@ -89,17 +70,17 @@ def test_a_waiting_login_ends_by_time_and_by_tries(
     pending = accounts.login(name="ada", password=PASSWORD).pending
     clock.now_s += 301
     with pytest.raises(PendingError):
-        accounts.second(pending=pending, code=code_of(seed, clock))
+        accounts.second(pending=pending, code=clock.code(seed))
     pending = accounts.login(name="ada", password=PASSWORD).pending
     for _ in range(5):
         with pytest.raises(SecondError):
             accounts.second(pending=pending, code="1")
         clock.now_s += 20
     with pytest.raises(PendingError):
-        accounts.second(pending=pending, code=code_of(seed, clock))
+        accounts.second(pending=pending, code=clock.code(seed))
     for made_up in ("", "0" * 32, "\0", pending[:-1]):
         with pytest.raises(PendingError):
-            accounts.second(pending=made_up, code=code_of(seed, clock))
+            accounts.second(pending=made_up, code=clock.code(seed))
 
 
 def test_recovery_codes_open_once_and_are_burnt_on_disk(
@@ -109,10 +90,11 @@ def test_recovery_codes_open_once_and_are_burnt_on_disk(
     opened: Any,  # noqa: ANN401 - of conftest.py
     clock: Any,  # noqa: ANN401 - of conftest.py
 ) -> None:
-    codes = care.recovery(name="ada", password=PASSWORD, code=code_of(seed, clock), **MINE)
+    codes = care.recovery(name="ada", password=PASSWORD, code=clock.code(seed), **MINE)
     assert len(codes) == 10
     pending = accounts.login(name="ada", password=PASSWORD).pending
     assert accounts.second(pending=pending, code=codes[3].lower()).role == "owner"
+    assert accounts.book.page("in", 0)[0][0].is_recovery
     again = opened()
     pending = again.login(name="ada", password=PASSWORD).pending
     with pytest.raises(SecondError):
@@ -127,7 +109,7 @@ def test_a_code_that_cannot_be_burnt_is_not_heard(
     clock: Any,  # noqa: ANN401 - of conftest.py
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    codes = care.recovery(name="ada", password=PASSWORD, code=code_of(seed, clock), **MINE)
+    codes = care.recovery(name="ada", password=PASSWORD, code=clock.code(seed), **MINE)
 
     def full(*_args: object, **_kwargs: object) -> None:
         raise NoSpaceError("full")
@@ -173,7 +155,7 @@ def test_second_factor_is_confirmed_before_it_counts(
     assert accounts.login(name="ada", password=PASSWORD).role == "owner"
     clock.now_s += 901
     with pytest.raises(PendingError):
-        care.totp_confirm(name="ada", code=code_of(seed, clock))
+        care.totp_confirm(name="ada", code=clock.code(seed))
 
 
 def test_second_factor_goes_only_with_password_and_code(
@@ -182,25 +164,42 @@ def test_second_factor_goes_only_with_password_and_code(
     seed: bytes,
     clock: Any,  # noqa: ANN401 - of conftest.py
 ) -> None:
-    wrong = (("no", code_of(seed, clock), LoginError), (PASSWORD, "000000", SecondError))
+    wrong = (("no", clock.code(seed), LoginError), (PASSWORD, "000000", SecondError))
     for password, code, error in wrong:
         with pytest.raises(error):
             care.totp_remove(name="ada", password=password, code=code, **MINE)
-    care.totp_remove(name="ada", password=PASSWORD, code=code_of(seed, clock), **MINE)
+    care.totp_remove(name="ada", password=PASSWORD, code=clock.code(seed), **MINE)
     assert accounts.login(name="ada", password=PASSWORD).role == "owner"
 
 
-def test_a_short_password_keeps_the_second_factor(
+def test_a_refused_password_uses_no_code_up(
     care: Care,
     seed: bytes,
     clock: Any,  # noqa: ANN401 - of conftest.py
 ) -> None:
-    code = code_of(seed, clock)
+    code = clock.code(seed)
+    with pytest.raises(HoldfastError) as caught:
+        care.password(name="ada", old=PASSWORD, new="short", code=code, **MINE)
+    assert caught.value.code == "accounts-password"
+    with pytest.raises(SecondError):
+        care.password(name="ada", old=PASSWORD, new="short-8x", code="000000", **MINE)
+    assert care.password(name="ada", old=PASSWORD, new="short-8x", code=code, **MINE).epoch
+
+
+def test_a_short_password_keeps_the_second_factor(
+    accounts: Accounts,
+    care: Care,
+    seed: bytes,
+    clock: Any,  # noqa: ANN401 - of conftest.py
+) -> None:
+    code = clock.code(seed)
     care.password(name="ada", old=PASSWORD, new="short-8x", code=code, **MINE)
     clock.now_s += 60
     with pytest.raises(HoldfastError) as caught:
-        care.totp_remove(name="ada", password="short-8x", code=code_of(seed, clock), **MINE)
+        care.totp_remove(name="ada", password="short-8x", code=clock.code(seed), **MINE)
     assert caught.value.code == "accounts-password"
+    pending = accounts.login(name="ada", password="short-8x").pending
+    assert accounts.second(pending=pending, code=clock.code(seed)).name == "ada"  # still good
 
 
 def test_a_new_password_ends_sessions_and_forgets_browsers(accounts: Accounts, care: Care) -> None:
@@ -213,6 +212,34 @@ def test_a_new_password_ends_sessions_and_forgets_browsers(accounts: Accounts, c
         accounts.login(name="ada", password=PASSWORD)
     with pytest.raises(LoginError):
         care.password(name="ada", old="no", new=NEW, **MINE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(PASSWORD, PASSWORD), ("ﬁsh and käse on rye", "fish and ka\u0308se on rye")]
+)
+def test_a_new_password_is_another_one(
+    accounts: Accounts,
+    care: Care,
+    work: Any,  # noqa: ANN401 - of conftest.py
+    seed: bytes,
+    clock: Any,  # noqa: ANN401 - of conftest.py
+    old: str,
+    new: str,
+) -> None:
+    if old != PASSWORD:  # the same keys on another keyboard
+        care.password(name="ada", old=PASSWORD, new=old, code=clock.code(seed), **MINE)
+        clock.now_s += 60
+    asked, before = len(work.asked), accounts.kept
+    code = clock.code(seed)
+    with pytest.raises(SamePasswordError) as caught:
+        care.password(name="ada", old=old, new=new, code=code, **MINE)
+    assert (caught.value.http_status, caught.value.reason) == (422, "same")
+    assert "is the old one" in str(caught.value)
+    assert "suggested" in caught.value.hint
+    # Nothing is told of what is stored, nothing has changed, and the code is still good.
+    assert len(work.asked) == asked
+    assert accounts.kept == before
+    care.password(name="ada", old=old, new=NEW, code=code, **MINE)
 
 
 def test_known_browsers_are_forgotten_only_with_the_password(
@@ -303,7 +330,7 @@ def test_with_a_second_factor_only_a_code_proves(
     call = {"name": "Ada", "verb": "account.remove", "args": json.dumps(args), **MINE}
     with pytest.raises(SecondError):  # a gui in hostile hands could have kept the password
         care.prove(secret=PASSWORD, **call)
-    code = code_of(seed, clock)
+    code = clock.code(seed)
     text = care.prove(secret=code, **call)
     assert proven(text, "account.remove", args) == "ada"
     with pytest.raises(ProofError):

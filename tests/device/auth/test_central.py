@@ -66,7 +66,13 @@ def test_a_directory_lets_somebody_in_with_a_role_of_the_profile(
     servers["rob"] = told("accepted", name="rob", role="root")
     with pytest.raises(LoginError):
         accounts.login(name="rob", password="anything")
-    assert accounts.book.page("failed", 0)[0][0].result == "no-role"
+    # The server knew him, so it is no password that was typed as a name.
+    failed = accounts.book.page("failed", 0)[0][0]
+    assert (failed.result, failed.name, failed.method) == ("no-role", "rob", "people")
+    servers["my secret password"] = told("rejected")
+    with pytest.raises(LoginError):
+        accounts.login(name="my secret password", password="x")
+    assert accounts.book.page("failed", 0)[0][0].name == ""
 
 
 def test_after_a_no_nobody_else_is_asked(
@@ -78,6 +84,7 @@ def test_after_a_no_nobody_else_is_asked(
         accounts.login(name="vera", password=PASSWORD)
     del servers["vera"]
     assert accounts.login(name="vera", password=PASSWORD).method == "local"  # unavailable
+    assert not accounts.book.page("in", 0)[0][0].is_emergency  # she is none of local_names
     assert servers["asked"][-1] == ("vera", ("people",), {})
     accounts.login(name="vera", password=PASSWORD)
     assert servers["asked"][-1][2] == {"one": 60.0}  # what was dead a moment ago is told
@@ -111,6 +118,19 @@ def test_local_first_knows_its_own_and_asks_for_others(
     with pytest.raises(LoginError):
         accounts.login(name="ada", password="wrong")
     assert accounts.login(name="vera", password="x").method == "people"
+
+
+def test_a_name_that_this_device_knows_first_waits_for_no_servers(
+    accounts: Accounts, care: Care, servers: dict[str, Any]
+) -> None:
+    care.add(name="vera", password=PASSWORD, role="viewer")
+    waits = accounts.asks_servers_first
+    assert [waits(name) for name in ("ada", "vera", "carol")] == [False, True, True]
+    set_up(accounts, segments=[["local"], ["people"]], local_names=[])
+    assert [waits(name) for name in ("ada", "vera", "carol")] == [False, False, True]
+    set_up(accounts, segments=[["local"]], local_names=[])
+    assert [waits(name) for name in ("ada", "vera", "carol")] == [False, False, False]
+    assert "asked" not in servers
 
 
 def test_servers_are_asked_only_after_the_throttle(

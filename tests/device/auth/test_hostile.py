@@ -1,6 +1,5 @@
 """Attacks of who has the gui's rights, of who cuts the power, and files that are damaged."""
 
-import base64
 import hashlib
 import json
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.accounts import totp
 from holdfast.accounts.errors import CentralSettingsError, ThrottledError
 from holdfast.accounts.throttle import Who
 from holdfast.core import files
@@ -35,30 +33,13 @@ from holdfast.device.auth.errors import (
 from holdfast.device.auth.store import WRAPPED, Account, Kept, Known
 from holdfast.hardening.errors import CallerError
 from holdfast.hardening.verbs import AUTH_VERBS, allow
+from tests.device.auth.codes import seed_of
 
 CODE = "7K2M-XQ4R-9TBC"
 PASSWORD = "correct horse battery"
 NEW = "another horse battery"
 HOME, ELSEWHERE = "192.0.2.1", "198.51.100.9"
 MINE = {"source": HOME, "cookie": ""}
-
-
-def seed_of(address: str) -> bytes:
-    text = address.partition("secret=")[2].partition("&")[0]
-    return base64.b32decode(text + "=" * (-len(text) % 8))
-
-
-@pytest.fixture
-def seed(care: Care, clock: Any) -> bytes:  # noqa: ANN401 - of conftest.py
-    """Give ada a second factor."""
-    made = seed_of(care.totp_begin(name="ada", password=PASSWORD, **MINE))
-    care.totp_confirm(name="ada", code=code_of(made, clock))
-    clock.now_s += 60
-    return made
-
-
-def code_of(seed: bytes, clock: Any) -> str:  # noqa: ANN401 - of conftest.py
-    return totp.code_at(seed, totp.step_at(clock.wall()))
 
 
 # A gui in hostile hands that kept a password, where there is a second factor.
@@ -73,7 +54,7 @@ def test_a_password_alone_puts_no_other_app_in_place(
     with pytest.raises(SecondSetError):
         care.totp_begin(name="ada", password=PASSWORD, **MINE)
     with pytest.raises((SecondSetError, PendingError)):
-        care.totp_confirm(name="ada", code=code_of(seed, clock))
+        care.totp_confirm(name="ada", code=clock.code(seed))
     assert accounts.login(name="ada", password=PASSWORD).pending
 
 
@@ -83,9 +64,9 @@ def test_an_app_that_was_begun_before_does_not_replace_one(
 ) -> None:
     hostile = seed_of(care.totp_begin(name="ada", password=PASSWORD, **MINE))
     owners = seed_of(care.totp_begin(name="ada", password=PASSWORD, **MINE))
-    care.totp_confirm(name="ada", code=code_of(owners, clock))
+    care.totp_confirm(name="ada", code=clock.code(owners))
     with pytest.raises((SecondSetError, PendingError)):
-        care.totp_confirm(name="ada", code=code_of(hostile, clock))
+        care.totp_confirm(name="ada", code=clock.code(hostile))
 
 
 def test_a_password_alone_makes_no_recovery_codes_and_no_new_password(
@@ -105,7 +86,7 @@ def test_a_password_alone_makes_no_recovery_codes_and_no_new_password(
     with pytest.raises(SecondError):
         care.forget_browsers(name="ada", password=PASSWORD, code="000000", **MINE)
     assert accounts.kept == before
-    codes = care.recovery(name="ada", password=PASSWORD, code=code_of(seed, clock), **MINE)
+    codes = care.recovery(name="ada", password=PASSWORD, code=clock.code(seed), **MINE)
     changed = care.password(name="ada", old=PASSWORD, new=NEW, code=codes[0], **MINE)
     assert changed.name == "ada"
 
@@ -117,7 +98,7 @@ def test_a_begun_app_does_not_outlive_a_change_of_the_password(
     hostile = seed_of(care.totp_begin(name="ada", password=PASSWORD, **MINE))
     care.password(name="ada", old=PASSWORD, new=NEW, **MINE)
     with pytest.raises(PendingError):
-        care.totp_confirm(name="ada", code=code_of(hostile, clock))
+        care.totp_confirm(name="ada", code=clock.code(hostile))
 
 
 def test_half_a_login_does_not_outlive_a_change_of_the_password(
@@ -127,10 +108,10 @@ def test_half_a_login_does_not_outlive_a_change_of_the_password(
     clock: Any,  # noqa: ANN401 - of conftest.py
 ) -> None:
     pending = accounts.login(name="ada", password=PASSWORD).pending
-    care.password(name="ada", old=PASSWORD, new=NEW, code=code_of(seed, clock), **MINE)
+    care.password(name="ada", old=PASSWORD, new=NEW, code=clock.code(seed), **MINE)
     clock.now_s += 60
     with pytest.raises(PendingError):
-        accounts.second(pending=pending, code=code_of(seed, clock))
+        accounts.second(pending=pending, code=clock.code(seed))
 
 
 def test_half_a_login_finishes_once(
@@ -139,10 +120,10 @@ def test_half_a_login_finishes_once(
     clock: Any,  # noqa: ANN401 - of conftest.py
 ) -> None:
     pending = accounts.login(name="ada", password=PASSWORD).pending
-    assert accounts.second(pending=pending, code=code_of(seed, clock)).name == "ada"
+    assert accounts.second(pending=pending, code=clock.code(seed)).name == "ada"
     clock.now_s += 60
     with pytest.raises(PendingError):
-        accounts.second(pending=pending, code=code_of(seed, clock))
+        accounts.second(pending=pending, code=clock.code(seed))
 
 
 # Central login.
@@ -150,6 +131,7 @@ def test_half_a_login_finishes_once(
 SERVER = {
     "name": "one", "protocol": "radius", "host": "radius.example.test", "transport": "plain",
 }  # fmt: skip
+SHARED = "a secret of 23 letters"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 
@@ -184,12 +166,12 @@ def judge(
     ids=",".join,
 )
 def test_a_secret_goes_to_no_other_place_than_it_was_typed_for(change: dict[str, Any]) -> None:
-    before = judge(uploaded(SERVER, one="s3cret"))[0]["settings"]
+    before = judge(uploaded(SERVER, one=SHARED))[0]["settings"]
     moved = {**SERVER, **change}
     with pytest.raises(CentralSettingsError) as caught:
         judge(uploaded(moved), before=before, sealed=("one",))
     assert "servers[0]." in str(caught.value)
-    assert judge(uploaded(moved, one="typed anew"), before=before, sealed=("one",))
+    assert judge(uploaded(moved, one=SHARED[::-1]), before=before, sealed=("one",))
     assert judge(uploaded(moved, one=None), before=before, sealed=("one",))
 
 
@@ -197,8 +179,16 @@ def test_a_secret_goes_to_no_other_place_than_it_was_typed_for(change: dict[str,
     "change", [{"timeout_s": 5}, {"tries": 1}, {"port": 1812}, {"host": "RADIUS.example.test"}]
 )
 def test_a_secret_stays_where_the_server_is_the_same(change: dict[str, Any]) -> None:
-    before = judge(uploaded(SERVER, one="s3cret"))[0]["settings"]
+    before = judge(uploaded(SERVER, one=SHARED))[0]["settings"]
     assert judge(uploaded({**SERVER, **change}), before=before, sealed=("one",))
+
+
+def test_no_shared_secret_is_set_that_can_be_tried_out() -> None:
+    with pytest.raises(CentralSettingsError, match="fewer than 16 characters") as caught:
+        judge(uploaded(SERVER, one="testing123"))
+    assert "testing123" not in str(caught.value)
+    # One that was set before stays: nobody is locked out by a new release.
+    assert judge(uploaded(SERVER), before=judge(uploaded(SERVER))[0]["settings"], sealed=("one",))
 
 
 def test_settings_that_cannot_be_read_any_more_keep_no_secret() -> None:
@@ -493,9 +483,9 @@ def test_a_clock_that_jumps_opens_nothing_and_shuts_nobody_out(
     clock: Any,  # noqa: ANN401 - of conftest.py
     year: int,
 ) -> None:
-    codes = care.recovery(name="ada", password=PASSWORD, code=code_of(seed, clock), **MINE)
+    codes = care.recovery(name="ada", password=PASSWORD, code=clock.code(seed), **MINE)
     right = clock.wall()
-    watched = code_of(seed, clock)
+    watched = clock.code(seed)
     for _ in range(3):
         with pytest.raises(LoginError):
             accounts.login(name="ada", password="wrong", source=ELSEWHERE)
@@ -510,7 +500,7 @@ def test_a_clock_that_jumps_opens_nothing_and_shuts_nobody_out(
     with pytest.raises(SecondError):
         accounts.second(pending=pending, code=watched)
     clock.now_s += 60
-    assert accounts.second(pending=pending, code=code_of(seed, clock)).name == "ada"
+    assert accounts.second(pending=pending, code=clock.code(seed)).name == "ada"
 
 
 def test_only_root_makes_a_new_device_key() -> None:

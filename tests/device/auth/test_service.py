@@ -4,12 +4,14 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import signal
 import socket
 import threading
 import time
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +33,8 @@ from tests.device.auth.running import (
 )
 
 pytestmark = pytest.mark.servers
+
+PROFILE = Path(__file__).parents[3] / "examples" / "home-gateway" / "product.toml"
 
 
 def test_claim_login_and_size(start: Start) -> None:
@@ -57,12 +61,14 @@ def test_claim_login_and_size(start: Start) -> None:
         ("lumenworksgateway2026", ""),
         ("sn-4711-sn-4711-sn-4711", ""),
         (f"{CODE} and more words", "set-up code"),
+        (CODE, "set-up code"),
+        (f"{CODE[::-1]} and more words", "set-up code"),
         ("line\nbreak and more text", ""),
         ("half a pair \ud800 of surrogates", ""),
         ("x\0" * 20, ""),
         (LONGEST + "x", ""),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_rules_of_passwords_hold_at_the_claim(start: Start, password: str, words: str) -> None:
     auth = start()
@@ -247,6 +253,7 @@ def test_root_takes_accounts_over_by_the_command_line(
     (auth.folder / "device.toml").write_text(
         'controller_id = "sn-4711"\nhub_url = "http://127.0.0.1:1"\n'
     )
+    shutil.copy(PROFILE, auth.folder / "factory" / "product.toml")
     old = auth.folder / "shadow"
     lines = ["old:$1$abcdefgh$G//4keteveJp0qb8z2DxG/:19000:0:99999:7:::", "daemon:*:1:0:9:7:::"]
     old.write_text("\n".join([*lines, "plain:secret:1:0:9:7:::", "ada:$1$a$b:1"]) + "\n")
@@ -324,6 +331,8 @@ def test_central_settings_are_written_and_never_read_back_with_secrets(auth: Aut
         ({"settings": central(1), "secrets": {"one": "\0"}}, "no text"),
         ({"settings": central(1), "more": 1}, "exactly"),
         ({"settings": central(1, servers=[{"name": "x"}])}, "settings"),
+        ({"settings": central(1, methods=[{"service": "api"}])}, "methods[0].service"),
+        ({"settings": central(1, methods=[{"service": "shell"}])}, "for shell"),
         (
             {"settings": central(1, methods=[{"service": "gui", "order": ["people", "local"]}])},
             "No owner could log in",
@@ -338,7 +347,7 @@ def test_central_settings_are_written_and_never_read_back_with_secrets(auth: Aut
             "does not use radius",
         ),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_faulty_central_settings_change_nothing(
     auth: Auth, whole: dict[str, Any], words: str

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from holdfast.core import landlock
 from holdfast.core.process import run
 from holdfast.device import services
 from holdfast.device.launcher import plan_of
-from holdfast.hardening import landlock
 
 pytestmark = [pytest.mark.servers]
 

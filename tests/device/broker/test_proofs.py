@@ -22,8 +22,9 @@ from holdfast.device.broker.proofs import Proofs, fresh_key, read_key
 from holdfast.device.broker.server import Server
 from holdfast.device.launcher import plan_of
 from holdfast.hardening import confine, proof
+from holdfast.hardening.arguments import Number
 from holdfast.hardening.errors import ProofError
-from holdfast.hardening.verbs import GUI, ROOT, Number, Verb
+from holdfast.hardening.verbs import GUI, ROOT, Verb
 
 KEY = b"k" * 32
 GUI_UID = 61004

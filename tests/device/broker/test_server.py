@@ -17,7 +17,8 @@ from holdfast.core.errors import HoldfastError
 from holdfast.device.broker import state, wire
 from holdfast.device.broker.server import Limits, Server
 from holdfast.device.broker.wire import Peer
-from holdfast.hardening.verbs import Number, Verb
+from holdfast.hardening.arguments import Number
+from holdfast.hardening.verbs import Verb
 
 pytestmark = pytest.mark.servers
 

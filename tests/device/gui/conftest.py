@@ -45,7 +45,7 @@ def ms(days_ago: float = 0.0) -> int:
 
 def past(kind: str, version: str, *, code: str = "", sentence: str = "", hint: str = "") -> Any:
     return {
-        "at_ms": ms(0.1),
+        "at_ms": ms(0.0001),
         "kind": kind,
         "version": version,
         "code": code,

@@ -110,6 +110,23 @@ def test_a_bad_password_is_refused_with_its_reason(
     assert not password or f'value="{html.escape(password)}"' not in text
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/static/nothing", "/account/nowhere"])
+def test_every_way_leads_to_the_claim_before_it(unclaimed: Any, path: str) -> None:
+    visitor = Visitor(unclaimed.url, unclaimed.sha256)
+    status, text, _ = visitor.ask("GET", path)
+    assert status == 404
+    assert 'href="/claim"' in text
+    assert "Claim this device" in text
+    assert "update page" not in text
+    # A form of nowhere is refused, and leads there too.
+    body = urlencode({"token": "none", "code": CODE, "name": "ada", "password": PASSWORD})
+    status, text, _ = visitor.ask("POST", "/claim", body, Content_Type=FORM["Content-Type"])
+    assert "update page" not in text
+    assert 'href="/claim"' in text
+    ask_auth(unclaimed, "account.claim", code=CODE, name="ada", password=PASSWORD)
+    assert "Go to the update page" in visitor.ask("GET", path)[1]
+
+
 def test_advice_before_and_after_the_claim(unclaimed: Any) -> None:
     visitor = Visitor(unclaimed.url, unclaimed.sha256)
     fields = {"name": "ada", "password": "lumenworkslumenworks"}
@@ -208,6 +225,11 @@ def test_a_changed_password_ends_all_other_sessions(site: Any, visitor: Visitor)
     status, text, _ = visitor.post("/account/password", "/account/password", **fields)
     assert status == 422
     assert "old password is not right" in text
+    same = {"old": PASSWORD, "password": PASSWORD}
+    status, text, _ = visitor.post("/account/password", "/account/password", **same)
+    assert status == 422
+    assert "The new password is the old one." in text
+    assert "such as the suggested one" in text
     fields["old"] = PASSWORD
     status, _, found = visitor.post("/account/password", "/account/password", **fields)
     assert (status, found["location"]) == (303, "/account?done=password")
@@ -396,6 +418,10 @@ def test_a_password_of_an_older_product_is_renewed_first(site: Any) -> None:
         assert visitor.ask("GET", path)[2]["location"] == "/account/password"
     _, text, _ = visitor.ask("GET", "/account/password")
     assert "older product" in text
+    same = {"old": "kq7zdx#e", "password": "kq7zdx#e"}
+    status, text, _ = visitor.post("/account/password", "/account/password", **same)
+    assert status == 422
+    assert "The new password is the old one." in text
     fields = {"old": "kq7zdx#e", "password": BETTER}
     found = visitor.post("/account/password", "/account/password", **fields)[2]
     assert found["location"] == "/account?done=password"

@@ -7,16 +7,16 @@ With HOLDFAST_PICTURES=FOLDER some pages are also kept as pictures (`script/pict
 import base64
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from holdfast.accounts import totp
-from tests.device.pinning import chromium_pin
+from tests.device.gui.browsing import SHOTS, chromium, context_of, page, size
 from tests.servers.slapd import (
     GROUPS,
     PASSWORDS,
@@ -27,13 +27,12 @@ from tests.servers.slapd import (
     running_slapd,
 )
 
+__all__ = ["chromium", "page", "size"]
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
 
-SIZES = {"phone": (360, 740), "desk": (1280, 800)}
 PASSWORD = "correct horse battery"
 BETTER = "a lantern beside nine quiet otters"
 CODE = "7K2M-XQ4R-9TBC"
-SHOTS = os.environ.get("HOLDFAST_SCREENSHOTS")
 PICTURES = os.environ.get("HOLDFAST_PICTURES")
 SHOWN = {("central-test-failed", "phone"): "device-central-test.png"}
 # What a screen reader could not name, and what a thumb could not hit.
@@ -47,61 +46,6 @@ NAMELESS = """() => [...document.querySelectorAll("main input:not([type=hidden])
     return small || !(label.trim() || one.getAttribute("aria-label"));
   })
   .map((one) => one.outerHTML)"""
-
-
-@pytest.fixture(scope="module")
-def chromium(need: Callable[[str], str], identity: Path) -> Iterator[Browser]:
-    program = need("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program,
-            args=[
-                *(["--no-sandbox"] if os.getuid() == 0 else []),
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--no-first-run",
-                "--disable-quic",
-                chromium_pin(identity / "factory/tls-certificate.pem"),
-            ],
-        )
-        yield browser
-        browser.close()
-
-
-def context_of(chromium: Browser, size: str, **more: Any) -> BrowserContext:
-    width, height = SIZES[size]
-    return chromium.new_context(viewport={"width": width, "height": height}, **more)
-
-
-@pytest.fixture(params=SIZES, ids=list(SIZES))
-def size(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def page(chromium: Browser, size: str) -> Iterator[Page]:
-    context = context_of(chromium, size)
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    complaints: list[str] = []
-    page.on(
-        "console",
-        lambda told: (
-            complaints.append(told.text)
-            if "Content Security Policy" in told.text or told.type == "error"
-            else None
-        ),
-    )
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
-    known = ("Failed to load resource", "net::ERR")
-    assert [line for line in complaints if not line.startswith(known)] == []
-    assert [url for url in asked if not url.startswith("https://127.0.0.1:")] == []
-    context.close()
 
 
 def look(page: Page, name: str, size: str) -> None:
@@ -159,6 +103,22 @@ def test_claim_with_the_suggestion_by_keyboard(page: Page, unclaimed: Any, size:
     field.fill(offered)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Everything is up to date")).to_be_visible()
+
+
+def test_no_field_cuts_a_password_off(page: Page, site: Any, size: str) -> None:
+    log_in(page, site)
+    expect(page.get_by_role("heading", name="Everything is up to date")).to_be_visible()
+    page.goto(f"{site.url}/account/password")
+    field = page.get_by_label("New password")
+    field.focus()
+    page.keyboard.insert_text(150 * "\U0001f9a6")  # of two units each
+    assert field.evaluate("(one) => [...one.value].length") == 150
+    field.fill("")
+    page.keyboard.insert_text(300 * "x")
+    page.get_by_label("Old password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Too long: 300 of at most 256")
+    look(page, "password-too-long", size)
 
 
 def test_claim_without_scripts(chromium: Browser, unclaimed: Any) -> None:

@@ -1,71 +1,19 @@
 """The pages in headless Chromium: every state, two sizes, keyboard only, no foreign bytes."""
 # ruff: noqa: ANN401 - JSON, and fixtures whose classes conftest.py holds where none can import
 
-import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.device.pinning import chromium_pin
+from tests.device.gui.browsing import SHOTS, chromium, page, size
 
+__all__ = ["chromium", "page", "size"]
 pytestmark = [pytest.mark.browser, pytest.mark.servers]
 
-SIZES = {"phone": (360, 740), "desk": (1280, 800)}
 PASSWORD = "correct horse battery"
 CODE = "7K2M-XQ4R-9TBC"
-SHOTS = os.environ.get("HOLDFAST_SCREENSHOTS")
-
-
-@pytest.fixture(scope="module")
-def chromium(need: Callable[[str], str], identity: Path) -> Iterator[Browser]:
-    program = need("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program,
-            args=[
-                *(["--no-sandbox"] if os.getuid() == 0 else []),
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--no-first-run",
-                "--disable-quic",
-                chromium_pin(identity / "factory/tls-certificate.pem"),
-            ],
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=SIZES, ids=list(SIZES))
-def size(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def page(chromium: Browser, size: str) -> Iterator[Page]:
-    width, height = SIZES[size]
-    context = chromium.new_context(viewport={"width": width, "height": height})
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    complaints: list[str] = []
-
-    def hear(message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text or message.type == "error":
-            complaints.append(message.text)
-
-    page.on("console", hear)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    foreign: list[str] = []
-    page.on("request", lambda asked: foreign.append(asked.url))
-    yield page
-    known = ("Failed to load resource", "net::ERR")
-    assert [line for line in complaints if not line.startswith(known)] == []
-    assert [url for url in foreign if not url.startswith("https://127.0.0.1:")] == []
-    context.close()
 
 
 def look(page: Page, name: str, size: str) -> None:

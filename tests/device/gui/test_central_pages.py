@@ -4,6 +4,8 @@
 import html
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +17,7 @@ from holdfast.device.gui.central_draft import Draft, FieldError, fault_of, repla
 from holdfast.device.gui.central_forms import defaults_of, server_of, step_view, whole
 from holdfast.device.gui.desk import Kept
 from tests.device.visiting import FORM, PASSWORD, Visitor
+from tests.servers.slapd import PASSWORDS, PEOPLE, READER, READER_PASSWORD, running_slapd
 
 SECRET = "a shared secret of servers"
 RADIUS = {
@@ -61,7 +64,7 @@ def test_from_nothing_into_force(site: Any, visitor: Visitor) -> None:
     assert SECRET not in text
     assert SECRET not in visitor.ask("GET", "/central/server?name=office")[1]
     order = {"order0": "office", "order1": "local", "local_names": "ada", "budget_s": "7"}
-    assert save(visitor, "/central/methods?service=gui", **order)[0] == 303
+    assert save(visitor, "/central/methods", **order)[0] == 303
     rule = {"role": "viewer", "by": "attribute", "attribute": "filter-id", "value": "look"}
     assert save(visitor, "/central/role", **rule)[0] == 303
     status, text = save(visitor, "/central/write", secret="wrong")
@@ -91,6 +94,24 @@ def test_a_draft_belongs_to_one_session(site: Any, visitor: Visitor) -> None:
     assert "Not in force yet" in visitor.ask("GET", "/central")[1]
     assert save(visitor, "/central/drop")[0] == 303
     assert "Not in force yet" not in visitor.ask("GET", "/central")[1]
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("protocol", ["radius", "tacacs+"])
+def test_a_shared_secret_that_can_be_tried_out_is_refused(visitor: Visitor, protocol: str) -> None:
+    short = {**RADIUS, "protocol": protocol, "warned": "yes", "shared": "testing123"}
+    status, text = save(visitor, "/central/server", **short)
+    assert status == 422
+    assert "Server office, Shared secret: has fewer than 16 characters" in text
+    assert "type yours once more" in text
+    assert re.search(r'name="shared"[^>]*aria-invalid="true"', text)
+    assert "testing123" not in text
+    # Nor by typing it for a server with TLS, where it does not count, and changing that one.
+    quiet = {**short, "transport": "tls"}
+    assert save(visitor, "/central/server", **quiet)[0] == 303
+    changed = {**short, "new": "", "shared": ""}
+    assert save(visitor, "/central/server", **changed)[0] == 422
+    assert save(visitor, "/central/server", **{**changed, "shared": SECRET})[0] == 303
 
 
 def test_what_belongs_to_a_session_goes_with_it() -> None:
@@ -195,11 +216,26 @@ def test_servers_groups_and_rules_change_and_go(visitor: Visitor) -> None:
 def test_what_auth_refuses_is_said(visitor: Visitor) -> None:
     save(visitor, "/central/server", **RADIUS)
     order = {"order0": "office", "local_names": ""}
-    save(visitor, "/central/methods?service=gui", **order)
+    save(visitor, "/central/methods", **order)
     status, text = save(visitor, "/central/write", secret=PASSWORD)
     assert status == 422
     assert "No owner could log in" in text
     assert "Not in force yet" in text  # nothing that was typed is lost
+
+
+@pytest.mark.servers
+def test_there_is_one_order_and_older_ones_for_nothing_go(site: Any, visitor: Visitor) -> None:
+    orders = [{"service": "shell", "order": ["local"], "local_names": []}]
+    kept = {
+        "settings": {"servers": [], "groups": [], "methods": orders, "roles": []},
+        "segments": [["local"]], "local_names": [], "budget_s": 10, "secret_names": [],
+    }  # fmt: skip
+    site.auth._accounts.central.write({"settings": kept, "sealed": {}, "dropped": []}, epoch=1)
+    assert "hell" not in visitor.ask("GET", "/central")[1].partition("3. Who is asked")[2]
+    assert save(visitor, "/central/methods", order0="local", local_names="ada")[0] == 303
+    assert save(visitor, "/central/write", secret=PASSWORD)[0] == 303
+    plain = site.auth._accounts.central.settings.plain
+    assert [one["service"] for one in plain["methods"]] == ["gui"]
 
 
 @pytest.mark.servers
@@ -213,7 +249,7 @@ def test_nonsense_is_said_without_a_traceback(site: Any, visitor: Visitor) -> No
     body = "token=" + "x" * 300_000
     sent = {"Content_Type": FORM["Content-Type"]}
     assert visitor.ask("POST", "/central/server", body, **sent)[0] == 413
-    for path in ("/central/server?name=none", "/central/role?at=9", "/central/methods?service=x"):
+    for path in ("/central/server?name=none", "/central/role?at=9", "/central/methods?at=9"):
         assert visitor.ask("GET", path)[0] in {200, 303}
     status, text, _ = visitor.post("/central/test", "/central", server="none")
     assert status == 422
@@ -228,6 +264,38 @@ def test_nonsense_is_said_without_a_traceback(site: Any, visitor: Visitor) -> No
     assert save(other, "/central/server", **RADIUS)[0] == 303
     assert save(other, "/central/write", secret=PASSWORD)[0] == 303
     assert "damaged" not in other.ask("GET", "/central")[1]
+
+
+@pytest.mark.servers
+def test_a_server_is_tried_with_its_secret_before_anybody_is_asked_of_it(
+    site: Any, visitor: Visitor, need: Callable[[str], str], tmp_path: Path
+) -> None:
+    (tmp_path / "slapd").mkdir()
+    with running_slapd(need, tmp_path / "slapd") as slapd:
+        changes = {
+            "host": "127.0.0.1", "port": str(slapd.tls_port), "transport": "tls", "base": PEOPLE,
+            "bind_dn": READER, "shared": READER_PASSWORD, "ca": slapd.authority.pem,
+            "grouped": "yes",
+        }  # fmt: skip
+        assert save(visitor, "/central/server", **{**LDAP, **changes})[0] == 303
+        _, text, _ = visitor.ask("GET", "/central")
+        assert "in no order: only a test asks it" in text
+        assert "put it into force like that to try it first" in text
+        _, text, _ = visitor.ask("GET", "/central/test?server=head")
+        assert "The server head is not in force yet, and its secret is not kept yet." in text
+        assert save(visitor, "/central/write", secret=PASSWORD)[0] == 303
+        bob = {"name": "bob", "password": PASSWORDS["bob"]}
+        status, text = save(visitor, "/central/test", server="head", **bob)
+        assert status == 200
+        assert "No order names head: nothing but this test asks it" in text
+        assert "Name and password: worked" in text
+        assert READER_PASSWORD not in text
+        stranger = Visitor(site.url, site.sha256)
+        _, text, _ = stranger.post("/login", "/login", **bob)
+        assert "do not belong together" in text
+        in_order = {"order0": "head", "order1": "local", "local_names": "ada"}
+        assert save(visitor, "/central/methods", **in_order)[0] == 303
+        assert "in no order" not in visitor.ask("GET", "/central")[1]
 
 
 @given(st.text(max_size=80), st.lists(st.dictionaries(st.text(max_size=5), st.integers())))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.accounts.logins import Entry
 from holdfast.core.errors import NoSpaceError
 from holdfast.device.gui import accounts
 from holdfast.device.gui.answers import AnswerError, state_of
@@ -75,6 +76,7 @@ ENTRY = st.fixed_dictionaries(
         "result": st.sampled_from(["in", "wrong"]) | JSON,
         "is_new": JSON,
         "is_emergency": JSON,
+        "is_recovery": JSON,
         "times": JSON,
     },
 )
@@ -89,6 +91,35 @@ def test_no_answer_of_auth_breaks_the_log(answer: dict[str, object]) -> None:
         return
     assert isinstance(pages, int)
     assert all(isinstance(one.title, str) for one in entries)
+
+
+def entry(result: str, **changes: object) -> dict[str, object]:
+    made = Entry(
+        at=Clock().now, name="vera", source="192.0.2.1", method="local", result=result
+    ).plain()
+    return {**made, **changes}
+
+
+@pytest.mark.parametrize(
+    ("told", "title", "marks"),
+    [
+        (entry("in"), "vera logged in", ()),
+        (entry("in", is_recovery=True), "vera logged in", ("With a recovery code",)),
+        (entry("in", is_emergency=True), "vera logged in", ("Emergency account",)),
+        (
+            entry("no-role", method="people"),
+            "vera is known to the servers, but no rule gives a role",
+            (),
+        ),
+    ],
+)
+def test_the_log_says_what_is_remarkable(
+    told: dict[str, object], title: str, marks: tuple[str, ...]
+) -> None:
+    oracle = Oracle({"entries": [told], "pages": 1})
+    asked = accounts.logins(oracle, kind="in", page=0, now=Clock().now)  # type: ignore[arg-type] # as above
+    (shown,), _pages = asyncio.run(asked)
+    assert (shown.title, shown.marks) == (title, marks)
 
 
 @given(st.dictionaries(st.sampled_from(["accounts", "pages"]), JSON))

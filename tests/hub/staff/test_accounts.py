@@ -2,20 +2,23 @@
 
 import re
 import unicodedata
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
 from django.conf import settings
 from django.test import Client, override_settings
 
-from holdfast.accounts.errors import UnknownKeyError
+from holdfast.accounts.errors import PasswordRefusedError, UnknownKeyError
 from holdfast.accounts.hashing import device_keys
 from holdfast.hub.errors import NotAllowedError, SetupLinkError
 from holdfast.hub.moments import DAY_MS
-from holdfast.hub.staff import brake, entrance, services
+from holdfast.hub.products.models import Product
+from holdfast.hub.staff import brake, entrance, passwords, services
 from holdfast.hub.staff.hashers import Argon2idHasher, KeyedHasher
-from holdfast.hub.staff.models import Account, ApiToken, Entry, SetupLink
+from holdfast.hub.staff.models import Account, ApiToken, Entry, Login, SetupLink
 from tests.hub.doors import REAL_HASHERS, fill_in, prove
+from tests.hub.staff.attempts import forget_failures
 
 GOOD = "seven plain words nobody would guess"
 FORM = {"name": "ada", "password": GOOD, "again": GOOD}
@@ -119,6 +122,81 @@ def test_weak_passwords_are_refused_with_a_reason_and_a_way_out(
     assert reason in errors[1], errors[1]
     assert password not in answer.content.decode()
     assert not Account.objects.exists()
+
+
+def test_the_first_page_asks_where_logins_from_new_places_are_told(
+    client: Client, link: str
+) -> None:
+    page = client.get(link).content.decode()
+    assert "May stay empty" in page
+    assert page.index('name="name"') < page.index('name="email"') < page.index('name="offer"')
+    refused = fill_in(client, link, **FORM, email="no address")
+    assert refused.status_code == 422
+    assert "e-mail address" in refused.content.decode()
+    made_of_it = "lovelace example 12"
+    fields = {"password": made_of_it, "again": made_of_it, "email": "a.lovelace@example.org"}
+    assert "your e-mail address" in fill_in(client, link, **(FORM | fields)).content.decode()
+    assert fill_in(client, link, **FORM, email="ada@Example.org").status_code == 302
+    assert Account.objects.get().email == "ada@example.org"
+
+
+def test_names_are_the_same_in_capitals(ada: Account) -> None:
+    for name in ("ADA", "Ada", "ada", "\N{FULLWIDTH LATIN CAPITAL LETTER A}DA"):
+        forget_failures()
+        assert enter(name, GOOD) == ada
+        assert enter(name, "wrong") is None
+        forget_failures()
+    assert enter("ADAM", GOOD) is None
+
+
+def test_two_accounts_that_differ_in_capitals_stay_two(ada: Account) -> None:
+    """No hub makes such a name today; one that has it does not give it to somebody else."""
+    other = Account(name="ADA", created_ms=1)
+    other.set_password(GOOD + " too")
+    other.save()
+    assert enter("ada", GOOD) == ada
+    assert enter("ADA", GOOD) is None
+    assert enter("ADA", GOOD + " too") == other
+    forget_failures()
+    assert enter("ada", GOOD + " too") is None
+    assert Login.objects.filter(account=other, success=False).count() == 1
+
+
+def test_words_of_the_products_and_of_the_hub_are_no_passwords(
+    ada: Account, product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "socket", SimpleNamespace(gethostname=lambda: "nightjar-7"))
+    for number in range(30):
+        name = f"{product.name} {number}"
+        more = {"profile": product.profile, "profile_sha256": product.profile_sha256}
+        Product.objects.create(pk=f"more-{number}", name=name, vendor=product.vendor, **more)
+    ada.email = "a.lovelace@analytical.example"
+    for made_of in (
+        "nordlicht gateway NG-200",
+        "home-gateway NG-200",
+        "NG-200 NG-200 NG-200!",
+        "lovelace analytical",
+        "nightjar nightjar-7",
+    ):
+        with pytest.raises(PasswordRefusedError) as caught:
+            passwords.must_be_usable(made_of, ada)
+        assert caught.value.reason == "context", made_of
+        told = passwords.told(caught.value)
+        assert "device" not in told, told
+    assert passwords.must_be_usable(GOOD, ada) == GOOD
+
+
+def test_a_new_password_is_another_one(staff_client: Client, ada: Account) -> None:
+    prove(staff_client)
+    same = {"old": GOOD, "password": GOOD, "again": GOOD}
+    refused = fill_in(staff_client, "/account/password/", **same)
+    assert refused.status_code == 422
+    assert "is the old one" in refused.content.decode()
+    assert not Entry.objects.filter(what="account.password_changed").exists()
+    other = {"old": GOOD, "password": GOOD + " again", "again": GOOD + " again"}
+    assert fill_in(staff_client, "/account/password/", **other).status_code == 302
+    ada.refresh_from_db()
+    assert ada.check_password(GOOD + " again")
 
 
 def test_the_offered_passphrase_is_taken_with_one_press(client: Client, link: str) -> None:

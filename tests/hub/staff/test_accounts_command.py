@@ -29,7 +29,8 @@ def test_accounts_are_kept_by_the_same_rules(tmp_path: Path, need: Callable[[str
     assert code == 1
     assert "too short" in told
     assert "password1" not in told
-    assert hub("add", "ada", typed=good)[0] == 0
+    assert hub("add", "ada", "--email", "nowhere", typed=good)[0] != 0
+    assert hub("add", "ada", "--email", "ada@example.org", typed=good)[0] == 0
     assert hub("add", "ada", typed=good)[0] == 2
     assert hub("add", "Ada Lovelace", typed=good)[0] == 2
     assert hub("password", "ada", typed="adaadaadaadaada\n")[0] == 1

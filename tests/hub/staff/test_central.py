@@ -1,13 +1,17 @@
 """Central login on the hub: a real OpenLDAP server behind the pages, and life without it."""
 
+import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from structlog.testing import capture_logs
 
 from holdfast.accounts.directories.settings import (
     CentralLogin,
@@ -17,21 +21,33 @@ from holdfast.accounts.directories.settings import (
     Server,
 )
 from holdfast.accounts.errors import DirectoryChildError, ThrottledError
+from holdfast.core.clock import now
 from holdfast.hub.errors import NoAccessError
-from holdfast.hub.staff import brake, central, entrance, services
-from holdfast.hub.staff.models import Account, Brake, Entry, Login
+from holdfast.hub.staff import brake, central, entrance, known, people, services
+from holdfast.hub.staff.models import Account, Entry, Login
 from tests.hub.doors import fill_in, prove
-from tests.servers.slapd import PASSWORDS, READER_PASSWORD, Slapd, group_dn, running_slapd
+from tests.hub.staff.attempts import forget_failures
+from tests.servers.authority import Authority
+from tests.servers.slapd import (
+    PASSWORDS,
+    READER_PASSWORD,
+    Slapd,
+    group_dn,
+    person,
+    running_slapd,
+)
 
 pytestmark = pytest.mark.servers
 LOCAL = "seven plain words nobody would guess"
+MAIL = "mia@example.test"
 STAFF = (RoleRule(role="staff", group=group_dn("staff")),)
 Configure = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
 def slapd(need: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
-    with running_slapd(need, tmp_path_factory.mktemp("slapd")) as server:
+    mia = person("mia", PASSWORDS["ada"], mail=MAIL, employeeType="operator")
+    with running_slapd(need, tmp_path_factory.mktemp("slapd"), more=mia) as server:
         yield server
 
 
@@ -61,8 +77,7 @@ def configure(db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def enter(name: str, password: str) -> entrance.Entered | None:
-    brake.forget()
-    Brake.objects.all().delete()
+    forget_failures()
     return entrance.enter(entrance.Attempt.of(name=name, password=password, address="192.0.2.1"))
 
 
@@ -87,8 +102,7 @@ def test_staff_of_the_directory_come_in_through_the_page(
     session["proved_ms"] = 0
     session.save()
     assert fill_in(client, "/confirm/?next=/tokens/", password="wrong").status_code == 422
-    brake.forget()
-    Brake.objects.all().delete()
+    forget_failures()
     confirmed = fill_in(client, "/confirm/?next=/tokens/", password=PASSWORDS["ada"])
     assert confirmed.headers["Location"] == "/tokens/"
     assert client.get("/account/password/").status_code in {200, 403}
@@ -128,6 +142,16 @@ def test_names_of_all_scripts(slapd: Slapd, configure: Configure, name: str) -> 
     found = enter(name, PASSWORDS[name])
     assert found is not None
     assert found.account.name == f"{name.lower()}@corp"
+
+
+def test_a_password_of_two_forms_comes_in_as_it_was_set(slapd: Slapd, configure: Configure) -> None:
+    role = RoleRule(role="staff", attribute="employeetype", value="operator")
+    configure(slapd.settings(attributes=("employeeType",)), roles=(role,))
+    for name in ("hälfte", "ganze"):
+        assert enter(name, "eine ½ davon") is not None
+        assert enter(unicodedata.normalize("NFD", name), "eine ½ davon") is not None
+    assert enter("ganze", "eine ½ davon!") is None
+    assert Account.objects.count() == 2
 
 
 def test_without_a_role_there_is_no_access(slapd: Slapd, configure: Configure) -> None:
@@ -171,6 +195,61 @@ def test_an_emergency_account_is_always_local_and_reported(
     assert '"emergency": true' in entry.facts
 
 
+def test_an_emergency_account_is_one_in_capitals_too(slapd: Slapd, configure: Configure) -> None:
+    configure(slapd.settings(), order=("corp",), local_names=("Breakglass",))
+    account = services.add_account("breakglass", LOCAL, by="system")
+    found = enter("BREAKGLASS", LOCAL)
+    assert found is not None
+    assert found.account == account
+    assert [one.is_emergency for one in people.everybody()] == [True]
+
+
+def test_a_certificate_that_ends_soon_is_told_once_a_day(
+    slapd: Slapd,
+    configure: Configure,
+    staff_client: Client,
+    need: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    authority, lasts = Authority(), timedelta(days=3, minutes=1)
+    ends = (now() + lasts).date().isoformat()
+    (tmp_path / "slapd").mkdir()
+    with running_slapd(
+        need, tmp_path / "slapd", authority=authority, issued=authority.issue(lasts=lasts)
+    ) as ending:
+        configure(ending.settings())
+        with capture_logs() as lines:
+            for password in (PASSWORDS["ada"], "wrong"):
+                enter("ada", password)
+        told = [line for line in lines if line["event"] == "central_login.certificate_ends"]
+        assert [(line["log_level"], line["server"], line["on"]) for line in told] == [
+            ("warning", "directory", ends)
+        ]
+        assert f"ends on {ends}" in staff_client.get("/central-login/").content.decode()
+        monkeypatch.setattr(central, "now", lambda: now() + timedelta(days=1))
+        with capture_logs() as lines:
+            enter("ada", PASSWORDS["ada"])
+        assert [line["on"] for line in lines if "on" in line] == [ends]
+    # A server that cannot be reached keeps the warning, one with a new certificate ends it.
+    reached = settings.HUB.central_login.servers[0]
+    configure_again = replace(reached, port=slapd.tls_port, ca=slapd.authority.pem)
+    monkeypatch.setattr(
+        settings,
+        "HUB",
+        replace(
+            settings.HUB,
+            central_login=replace(settings.HUB.central_login, servers=(configure_again,)),
+        ),
+    )
+    with suppress(DirectoryChildError):
+        enter("ada", PASSWORDS["ada"])
+    assert central.ends_on("directory") == ends
+    central._settings_json.cache_clear()
+    assert enter("ada", PASSWORDS["ada"]) is not None
+    assert central.ends_on("directory") == ""
+
+
 def test_a_local_password_is_not_shown_to_the_directory_to_confirm_it(
     slapd: Slapd, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +261,37 @@ def test_a_local_password_is_not_shown_to_the_directory_to_confirm_it(
     brake.forget()
     assert not entrance.confirms(account, "wrong", address="192.0.2.1", cookie="")
     assert not asked
+
+
+def test_who_logs_in_by_mail_address_shows_it_again_by_the_same(
+    slapd: Slapd, configure: Configure, client: Client
+) -> None:
+    """The directory calls her mia, and knows nobody of that name when it is asked."""
+    by_mail = slapd.settings(user_filter="(mail={name})", attributes=("employeeType",))
+    operators = RoleRule(role="staff", attribute="employeetype", value="operator")
+    configure(by_mail, roles=(operators,))
+    password = PASSWORDS["ada"]
+    assert fill_in(client, "/login/", name=MAIL, password=password).status_code == 302
+    account = Account.objects.get()
+    assert account.name == "mia@corp"
+    confirmed = fill_in(client, "/confirm/?next=/tokens/", password=password)
+    assert confirmed.headers["Location"] == "/tokens/"
+    assert fill_in(client, "/confirm/", password="wrong").status_code == 422
+    assert Login.objects.filter(account=account, success=False).count() == 1
+    # Strangers who guess do not keep her out of a browser that is known, and unlocking helps.
+    cookie = client.cookies[known.cookie_name()].value
+    for _guess in range(3):
+        stranger = entrance.Attempt.of(name=MAIL, password="guess", address="198.51.100.7")
+        with suppress(ThrottledError):
+            entrance.enter(stranger)
+    with pytest.raises(ThrottledError):
+        entrance.enter(entrance.Attempt.of(name=MAIL, password=password, address="198.51.100.7"))
+    attempt = entrance.Attempt.of(
+        name=MAIL, password=password, address="198.51.100.7", cookie=cookie
+    )
+    found = entrance.enter(attempt)
+    assert found is not None
+    assert found.account == account
 
 
 def test_without_servers_and_local_accounts_it_is_said_that_nobody_could_be_asked(

@@ -19,8 +19,9 @@ from holdfast.accounts.hashing import device_keys
 from holdfast.core.clock import now
 from holdfast.hub.errors import NotAllowedError
 from holdfast.hub.staff import brake, factors, services
-from holdfast.hub.staff.models import Account, Brake, Entry, Login
+from holdfast.hub.staff.models import Account, Entry, Login
 from tests.hub.doors import fill_in
+from tests.hub.staff.attempts import forget_failures
 
 GOOD = "seven plain words nobody would guess"
 SHORT = "umber-42"
@@ -50,11 +51,6 @@ def seed(staff_client: Client) -> bytes:
     assert len(re.findall(CODE, answer.content.decode())) == 10
     forget_failures()
     return found
-
-
-def forget_failures() -> None:
-    brake.forget()
-    Brake.objects.all().delete()
 
 
 def fresh(seed: bytes, account: Account) -> str:
@@ -131,7 +127,7 @@ def test_seeds_are_sealed_with_the_key_of_this_hub(seed: bytes, ada: Account) ->
     assert seed.hex() not in kept
     assert kept.count("$holdfast-sealed$") == 2
     device_keys.save(hub.HUB.account_keys, device_keys.DeviceKeys.made())
-    with pytest.raises(Exception, match="does not have"):
+    with pytest.raises(Exception, match="of accounts, which is not here"):
         factors.use_code(ada, "123456", address=ADDRESS)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from allauth.core import context
-from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -31,43 +30,12 @@ from holdfast.core.clock import now
 from holdfast.core.errors import UsageError
 from holdfast.hub import start
 from holdfast.hub.errors import NotAllowedError, SetupLinkError
-from holdfast.hub.staff import brake, entrance, factors, people, services, taking_over
-from holdfast.hub.staff.models import Account, Brake, Login, Origin
+from holdfast.hub.staff import factors, people, services, taking_over
+from holdfast.hub.staff.models import Account, Login, Origin
 from tests.hub.doors import REAL_HASHERS, fill_in
+from tests.hub.staff.attempts import STRANGER, Clock, app_of, code_of, enter, forget_failures
 
 GOOD = "seven plain words nobody would guess"
-STRANGER = "198.51.100.7"
-Tries = Callable[..., entrance.Entered | None]
-
-
-def enter(name: str, password: str) -> entrance.Entered | None:
-    attempt = entrance.Attempt.of(name=name, password=password, address=STRANGER)
-    return entrance.enter(attempt)
-
-
-def forget_failures() -> None:
-    brake.forget()
-    Brake.objects.all().delete()
-
-
-class Clock:
-    """Stands in for the clock of the brake."""
-
-    def __init__(self) -> None:
-        self.now_s = 1e6
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch, db: Path) -> Iterator[Clock]:
-    del db
-    made = Clock()
-    monkeypatch.setattr(brake, "time", made)
-    brake.forget()
-    yield made
-    brake.forget()
 
 
 # --- accounts of another product -------------------------------------------------------------
@@ -175,6 +143,7 @@ def test_keys_that_are_gone_are_not_made_anew_unasked(client: Client) -> None:
     answer = fill_in(client, "/login/", name="ada", password=GOOD)
     assert answer.status_code == 500
     assert b"account-keys is gone" in answer.content
+    assert b"of this device" not in answer.content
     start.migrate(new_account_keys=True)
     with pytest.raises(UsageError):
         start.migrate(new_account_keys=True)
@@ -235,15 +204,6 @@ def test_who_unlocks_an_account_opens_its_codes_too(ada: Account, clock: Clock) 
 # --- one thing used twice --------------------------------------------------------------------
 
 
-def app_of(account: Account) -> bytes:
-    seed = totp.fresh_seed()
-    with context.request_context(RequestFactory().get("/")):
-        session: dict[str, Any] = {"staff_totp_seed": get_adapter().encrypt(seed.hex())}
-        factors.add_app(account, session, totp.code_at(seed, totp.step_at(now())))
-    Account.objects.filter(pk=account.pk).update(totp_step=0)
-    return seed
-
-
 def at_once(what: Callable[[], object], count: int = 4) -> list[object]:
     found: list[object] = []
     start = threading.Barrier(count)
@@ -268,7 +228,7 @@ def at_once(what: Callable[[], object], count: int = 4) -> list[object]:
 @pytest.mark.slow
 def test_one_code_sent_four_times_at_once_opens_once(ada: Account) -> None:
     seed = app_of(ada)
-    code = totp.code_at(seed, totp.step_at(now()))
+    code = code_of(seed)
     # Below the brake, which alone would refuse all but one.
     found = at_once(lambda: factors._used(Account.objects.get(pk=ada.pk), code))
     assert sorted(map(str, found)) == ["None", "None", "None", "code"]

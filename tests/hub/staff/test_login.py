@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from email import message_from_bytes
@@ -24,38 +23,17 @@ from holdfast.hub.moments import HOUR_MS, MINUTE_MS
 from holdfast.hub.staff import arrival, brake, entrance, jobs, known, services
 from holdfast.hub.staff.models import Account, Brake, Browser, Entry, Login, Notice, NoticeState
 from tests.hub.doors import fill_in, prove, token_in
+from tests.hub.staff.attempts import Clock, enter, forget_failures
 
 GOOD = "seven plain words nobody would guess"
-STRANGER = "198.51.100.7"
-
-
-def enter(name: str, password: str, address: str = STRANGER, cookie: str = "") -> Account | None:
-    attempt = entrance.Attempt.of(name=name, password=password, address=address, cookie=cookie)
-    found = entrance.enter(attempt)
-    return found.account if found else None
-
-
-class Clock:
-    """Stands in for the clock of the brake."""
-
-    def __init__(self) -> None:
-        self.now_s = 1e6
-
-    def monotonic(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch, db: Path) -> Iterator[Clock]:
-    del db
-    made = Clock()
-    monkeypatch.setattr(brake, "time", made)
-    brake.forget()
-    # After a start all strangers together wait for a moment.
+def clock(clock: Clock) -> Clock:
+    """After a start all strangers together wait for a moment; here it is over."""
     assert enter("nobody", "x") is None
-    made.now_s += 10 * throttle.ALL_EVERY_S
-    yield made
-    brake.forget()
+    clock.now_s += 10 * throttle.ALL_EVERY_S
+    return clock
 
 
 def test_guessing_is_slowed_down(client: Client, ada: Account, clock: Clock) -> None:
@@ -188,8 +166,7 @@ def test_one_try_at_a_time_for_an_account(ada: Account, monkeypatch: pytest.Monk
 )
 @given(name=st.text(max_size=80), password=st.text(max_size=300))
 def test_whatever_is_typed_is_an_answer(ada: Account, name: str, password: str) -> None:
-    brake.forget()
-    Brake.objects.all().delete()
+    forget_failures()
     with suppress(ThrottledError):
         assert enter(name, password) in {None, ada}
 
@@ -205,8 +182,7 @@ def test_odd_names_and_passwords_are_wrong_and_no_fault(
     for fields in ({"name": sendable, "password": "x"}, {"name": "ada", "password": sendable}):
         answer = fill_in(client, "/login/", **fields)
         assert answer.status_code in {422, 429}
-    brake.forget()
-    Brake.objects.all().delete()
+    forget_failures()
     assert enter("ada", bad) is None
 
 
@@ -356,8 +332,7 @@ def test_everybody_sees_who_got_in_and_who_tried(staff_client: Client, ada: Acco
     assert "refused" in page
     for number in range(400):
         Login.objects.create(account=ada, at_ms=number, address="x", how="p", success=False)
-    brake.forget()
-    Brake.objects.all().delete()
+    forget_failures()
     enter("ada", "wrong", "203.0.113.6")
     assert Login.objects.filter(account=ada, success=False).count() <= 100
 

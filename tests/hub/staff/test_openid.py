@@ -22,7 +22,8 @@ from holdfast.hub.config import OpenIdConfig
 from holdfast.hub.errors import NoAccessError
 from holdfast.hub.staff import openid
 from holdfast.hub.staff.models import Account, Entry, Login
-from tests.hub.doors import token_in
+from tests.hub.doors import fill_in, token_in
+from tests.hub.staff.attempts import app_of, code_of
 
 pytestmark = pytest.mark.servers
 KEY, OTHER_KEY = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
@@ -127,7 +128,11 @@ def depart(client: Client, provider: Provider) -> str:
     token = token_in(client.get("/login/").content.decode())
     answer = client.post("/login/with/corp/?next=/trail/", {"csrfmiddlewaretoken": token})
     assert answer.status_code == 200, answer.content.decode()
-    page = answer.content.decode()
+    return state_of(answer.content.decode(), provider)
+
+
+def state_of(page: str, provider: Provider) -> str:
+    """Follow the page that leads to the provider."""
     target = page.partition('content="0;url=')[2].partition('"')[0].replace("&amp;", "&")
     asked = parse_qs(urlsplit(target).query)
     assert target.startswith(f"{provider.issuer}/authorize?")
@@ -154,6 +159,45 @@ def test_an_honest_provider_is_believed(client: Client, provider: Provider) -> N
     provider.claims["preferred_username"] = "eve"
     come_back(client, depart(client, provider))
     assert Account.objects.count() == 1
+
+
+def test_with_a_second_factor_the_yes_of_the_provider_is_half_a_proof(
+    client: Client, provider: Provider
+) -> None:
+    come_back(client, depart(client, provider))
+    account = Account.objects.get()
+    seed = app_of(account)
+    client.force_login(Account.objects.get())
+    code = code_of(seed)
+    # A code in the place of the provider's yes is nothing, and is not even asked for.
+    page = client.get("/confirm/?next=/tokens/").content.decode()
+    assert "Log in with corp once more" in page
+    assert 'name="code"' not in page
+    sent = {"csrfmiddlewaretoken": token_in(page)}
+    for form in ({"code": code}, {"password": "x", "code": code}, {"x": "y"}):
+        assert client.post("/confirm/?next=/tokens/", {**sent, **form}).status_code == 422
+    assert client.get("/tokens/").status_code == 302
+    provider.claims["auth_time"] = int(time.time())
+    answer = client.post("/confirm/provider/?next=/tokens/", sent)
+    state = state_of(answer.content.decode(), provider)
+    answer = come_back(client, state)
+    assert answer.headers["Location"] == "/confirm/?next=%2Ftokens%2F"
+    assert client.get("/tokens/").status_code == 302
+    right = fill_in(client, "/confirm/?next=/tokens/", code=code)
+    assert right.headers["Location"] == "/tokens/"
+    assert client.get("/tokens/").status_code == 200
+
+
+def test_a_login_the_provider_remembered_is_no_proof_with_a_code_either(
+    client: Client, provider: Provider
+) -> None:
+    come_back(client, depart(client, provider))
+    seed = app_of(Account.objects.get())
+    client.cookies.clear()
+    assert come_back(client, depart(client, provider)).headers["Location"] == "/login/second/"
+    answer = fill_in(client, "/login/second/", code=code_of(seed))
+    assert answer.headers["Location"] == "/trail/"
+    assert client.get("/tokens/").headers["Location"].startswith("/confirm/")
 
 
 def unsigned(provider: Provider) -> None:

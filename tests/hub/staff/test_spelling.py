@@ -11,11 +11,12 @@ from holdfast.accounts.directories.asking import Told
 from holdfast.accounts.directories.settings import CentralLogin, Group, Methods, Server
 from holdfast.accounts.errors import HashingBusyError
 from holdfast.hub.errors import NoAccessError
-from holdfast.hub.staff import brake, central, entrance
-from holdfast.hub.staff.models import Account, Brake, Origin
+from holdfast.hub.staff import central, entrance
+from holdfast.hub.staff.models import Account, Origin
+from tests.hub.staff.attempts import forget_failures
 
 LOCAL = "seven plain words nobody would guess"
-Says = Callable[[str], None]
+Says = Callable[..., None]
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ def says(db: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Says]:
     monkeypatch.setattr(settings, "HUB", replace(settings.HUB, central_login=made))
     central.forget()
 
-    def answer(name: str) -> None:
-        told = Told("accepted", name, "staff", "corp", "tac", "", (), {})
+    def answer(name: str, *, is_spelt: bool = True) -> None:
+        told = Told("accepted", name, "staff", "corp", "tac", "", (), {}, is_spelt)
         monkeypatch.setattr(central, "ask", lambda _groups, **_: told)
 
     yield answer
@@ -39,8 +40,7 @@ def says(db: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Says]:
 
 
 def enter(name: str) -> entrance.Entered | None:
-    brake.forget()
-    Brake.objects.all().delete()
+    forget_failures()
     return entrance.enter(entrance.Attempt.of(name=name, password=LOCAL, address="192.0.2.1"))
 
 
@@ -51,6 +51,44 @@ def test_a_switched_off_account_does_not_come_back_in_capitals(says: Says) -> No
     says("ADA")
     assert enter("ADA") is None
     assert [account.name for account in Account.objects.all()] == ["ada@corp"]
+
+
+ALIKE = ["ada", "CORP\\ada", "ada@corp", "Ada@CORP.example", "corp/ada", "ada%corp"]
+
+
+@pytest.mark.parametrize("first", ALIKE)
+@pytest.mark.parametrize("second", ALIKE)
+def test_one_person_does_not_become_two_by_another_realm(
+    says: Says, first: str, second: str
+) -> None:
+    """A server that tells no spelling takes all of these; who was switched off stays out."""
+    says(first, is_spelt=False)
+    assert enter(first) is not None
+    Account.objects.update(is_active=False)
+    says(second, is_spelt=False)
+    if first.lower() == second.lower():
+        assert enter(second) is None
+    else:
+        with pytest.raises(NoAccessError, match="a name like this") as caught:
+            enter(second)
+        assert "as you did the first time" in caught.value.hint
+    assert Account.objects.count() == 1
+
+
+@pytest.mark.parametrize("other", ["ada2", "an-ada", "adaa@corp", "CORP\\bo", "@", "\\"])
+def test_people_of_other_names_are_other_people(says: Says, other: str) -> None:
+    for name in ("ada", other):
+        says(name, is_spelt=False)
+        assert enter(name) is not None
+    assert Account.objects.count() == 2
+
+
+def test_a_server_that_tells_its_spelling_is_believed(says: Says) -> None:
+    """It has two people of nearly the same name, and says which one this is."""
+    for name in ("ada@north.example", "ada@south.example"):
+        says(name)
+        assert enter(name) is not None
+    assert Account.objects.count() == 2
 
 
 @pytest.mark.parametrize("name", ["ada\ue000", "a" * 65, "ada\u2028"])

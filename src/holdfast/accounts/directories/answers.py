@@ -16,7 +16,8 @@ class Login:
 
     Attributes:
         name: As typed, without blanks around it, NFKC.
-        password: NFKC, never trimmed; never empty (who asks a directory has refused that).
+        password: As it is sent, never trimmed; never empty (who asks a directory has refused that).
+            `forms.TwoForms` asks for a second form of it.
         source: Address of the browser, for the server's own log; may be empty.
     """
 
@@ -52,11 +53,14 @@ class Accepted:
         name: As the directory spells it.
         claims: Read from an acceptance only, never from a refusal.
         server: Address of the server that said so.
+        is_spelt: False if the server told no name, and this one is as it was typed: other
+            spellings may be the same person.
     """
 
     name: str
     claims: tuple[Claim, ...] = ()
     server: str = ""
+    is_spelt: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

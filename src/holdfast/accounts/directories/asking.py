@@ -5,18 +5,23 @@ Only what the standard library has is imported, since auth stays resident on sma
 
 import json
 import sys
+import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from threading import BoundedSemaphore, Thread
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from holdfast.accounts.errors import DirectoryChildError
+from holdfast.accounts.normal import normalised
 from holdfast.core.process import ProgramError, run
 
 LONGEST_TEST_S = 9.0
-"""Of a test of one server: with the start of the child it is told within ten seconds."""
+"""Of a test of one server: so it is told within ten seconds."""
+_OF_SERVERS = 0.9
+"""Share of a budget that is for servers, with the start of the child in it; the rest is to end."""
 _MARGIN_S = 5.0
-"""To start Python and to end, beside the time that the servers get."""
+"""A child that did not end by itself so long after its budget is ended."""
 _KINDS = frozenset({"accepted", "rejected", "no-role", "unavailable"})
 LONGEST = 256
 """Code points of a name or a password."""
@@ -38,6 +43,8 @@ class Told(NamedTuple):
         reason: For an administrator.
         tries: Server, step, reason and seconds of every try.
         dead: Servers to be left out for so many seconds from now.
+        is_spelt: False if no server told the name, and it is as it was typed.
+        ending: Last day, as 2031-05-17, of certificates that end soon, by server that showed one.
     """
 
     kind: str
@@ -48,6 +55,8 @@ class Told(NamedTuple):
     reason: str
     tries: tuple[dict[str, Any], ...]
     dead: dict[str, float]
+    is_spelt: bool = True
+    ending: Mapping[str, str] = MappingProxyType({})
 
 
 class Tested(NamedTuple):
@@ -96,19 +105,24 @@ def login(
 ) -> Told:
     """Ask groups of servers who somebody is.
 
+    All protocols get the same: the name in the form NFKC, and the password as it was typed. If that
+    is refused and NFKC would make another password of it, the same server is asked for that too
+    (`forms`): nobody knows in which form a directory took it when it was set.
+
     Args:
         settings: JSON of `settings.CentralLogin`.
         secrets: By name of the server, and `NAME.key` for keys of our own certificates.
-        name: As typed.
+        name: As typed, without blanks around it.
         password: As typed.
         source: Address of the browser; left out if it is no text that can be sent.
         groups: Groups of servers to ask, in this order (`chain.segments`).
         dead: What the last answer said of dead servers, less the time since.
-        budget_s: Seconds for all of it.
+        budget_s: Seconds for all of it, from now.
 
     Raises:
         DirectoryChildError: The child gave no answer; to be taken for `unavailable`.
     """
+    name = _form_of(name)
     trouble = _trouble(name, password)
     if trouble:
         # A no, not "unavailable": with such a name nobody may get on to the next method.
@@ -119,7 +133,7 @@ def login(
         "login": {"name": name, "password": password, "source": _source(source)},
         "groups": list(groups),
         "dead": dict(dead),
-        "budget_s": budget_s,
+        "until": _until(_OF_SERVERS * budget_s),
     }
     answer = _answer(question, budget_s)
     if answer.get("kind") not in _KINDS:
@@ -134,6 +148,8 @@ def login(
             reason=str(answer["reason"]),
             tries=tuple(dict(one) for one in answer["tries"]),
             dead={str(each): float(left) for each, left in answer["dead"].items()},
+            is_spelt=bool(answer["is_spelt"]),
+            ending={str(each): str(day) for each, day in answer["ending"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DirectoryChildError from error
@@ -153,6 +169,7 @@ def try_out(
     Raises:
         DirectoryChildError: The child gave no answer.
     """
+    name = _form_of(name)
     trouble = _trouble(name, password) if name or password else ""
     if trouble:
         # Never a test without the login instead: that would look like one with it.
@@ -162,7 +179,7 @@ def try_out(
         "secrets": dict(secrets),
         "server": server,
         "login": {"name": name, "password": password} if name else None,
-        "budget_s": min(budget_s, LONGEST_TEST_S),
+        "until": _until(min(_OF_SERVERS * budget_s, LONGEST_TEST_S)),
     }
     answer = _answer(question, budget_s)
     try:
@@ -208,7 +225,7 @@ def record(
             "record": {**visit._asdict(), "source": _source(visit.source)},
             "groups": list(groups),
             "dead": dict(dead or {}),
-            "budget_s": budget_s,
+            "until": _until(_OF_SERVERS * budget_s),
         }
         answer = _answer(question, budget_s)
     except DirectoryChildError as error:
@@ -279,11 +296,20 @@ def _trouble(name: str, password: str) -> str:
             return f"the {what} has more than {LONGEST} characters"
         if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
             return f"the {what} holds characters that are never part of one"
-    plain = unicodedata.normalize("NFKC", name)
-    if " ".join(plain.split()) != plain:
+    if " ".join(name.split()) != name:
         # LDAP takes several blanks for one: each spelling would be counted as another person.
         return "the name has blanks around it, or several in a row"
     return ""
+
+
+def _form_of(name: str) -> str:
+    """Give the form of a name that is asked for; one that is too long stays so."""
+    return normalised(name) if len(name) <= LONGEST else name
+
+
+def _until(seconds: float) -> float:
+    """Give the moment of a clock that runs alike in all processes, so a slow start counts too."""
+    return time.monotonic() + seconds
 
 
 def _source(text: str) -> str:

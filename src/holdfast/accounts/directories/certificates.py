@@ -6,8 +6,7 @@ import ssl
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-SOON = dt.timedelta(days=30)
-"""A certificate that ends within this time is warned about."""
+from holdfast.accounts.directories.reach import SOON
 
 # Numbers of OpenSSL's X509_V_ERR_...
 _NOT_YET, _EXPIRED = 9, 10
@@ -66,12 +65,6 @@ def ending(certificate: bytes, *, now: dt.datetime) -> str:
             f" {_day(seen.not_valid_after_utc)}: renew it before"
         )
     return f"the certificate is good until {_day(seen.not_valid_after_utc)}"
-
-
-def ends_soon(certificate: bytes, *, now: dt.datetime) -> bool:
-    """Tell whether a certificate ends within `SOON`."""
-    seen = _read(certificate)
-    return seen is not None and seen.not_valid_after_utc - now < SOON
 
 
 def names_of(certificate: x509.Certificate) -> str:

@@ -51,22 +51,26 @@ class Outcome:
     Attributes:
         kind: `no-role`: the password is right, but no rule gives this person a role here.
         name: As the directory spells it; empty unless accepted or `no-role`.
+        is_spelt: False if no server told the name, and it is as it was typed.
         role: Only if accepted.
         group: Group of servers that decided.
         server: Server that decided.
         reason: For an administrator; nothing for who tries to log in.
         tries: Every server that was asked.
         dead: Servers to be left out for so many seconds from now, by name.
+        ending: Last day of certificates that end soon, by server; see `reach.ending_soon`.
     """
 
     kind: Kind
     name: str = ""
+    is_spelt: bool = True
     role: str = ""
     group: str = ""
     server: str = ""
     reason: str = ""
     tries: tuple[Try, ...] = ()
     dead: Mapping[str, float] = field(default_factory=dict)
+    ending: Mapping[str, str] = field(default_factory=dict)
 
 
 def segments(methods: Methods) -> Iterator[tuple[str, ...]]:
@@ -174,8 +178,8 @@ class Chain:
         role = role_of(answer.claims, self._settings.roles, method=group.name)
         if role is None:
             reason = "the password is right, but no rule gives this person a role"
-            return self._outcome("no-role", group, server, name=answer.name, reason=reason)
-        return self._outcome("accepted", group, server, name=answer.name, role=role)
+            return self._outcome("no-role", group, server, of=answer, reason=reason)
+        return self._outcome("accepted", group, server, of=answer, role=role)
 
     def _outcome(
         self,
@@ -183,14 +187,15 @@ class Chain:
         group: Group | None = None,
         server: Server | None = None,
         *,
-        name: str = "",
+        of: Accepted | None = None,
         role: str = "",
         reason: str = "",
     ) -> Outcome:
         now = self._monotonic()
         return Outcome(
             kind=kind,
-            name=name,
+            name=of.name if of else "",
+            is_spelt=of.is_spelt if of else True,
             role=role,
             group=group.name if group else "",
             server=server.name if server else "",

@@ -1,16 +1,20 @@
 """`python -I -m holdfast.accounts.directories.child`: asks servers once, and ends.
 
 Question on standard input, answer on standard output, both one JSON object, as `asking` writes and
-reads them. The libraries of the protocols, and the secrets, live only as long as one question.
+reads them. The libraries of the protocols, and the secrets, live only as long as one question. Of
+what it could do otherwise `fence` leaves it little.
 """
 
+import gc
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
 
+from holdfast.accounts.directories import reach
 from holdfast.accounts.directories.answers import (
     Accepted,
     Answer,
@@ -21,8 +25,11 @@ from holdfast.accounts.directories.answers import (
     Unavailable,
 )
 from holdfast.accounts.directories.chain import Chain, Outcome
+from holdfast.accounts.directories.fence import fence
+from holdfast.accounts.directories.forms import TwoForms
 from holdfast.accounts.directories.roles import role_of
 from holdfast.accounts.directories.settings import CentralLogin, Server
+from holdfast.core.clock import now
 from holdfast.core.errors import HoldfastError
 
 
@@ -48,7 +55,7 @@ class Question(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         server: The one server to test; for a test.
         record: What the accounting of a TACACS+ server is told; for a record.
         dead: Seconds for which servers are left out, by name.
-        budget_s: Seconds for all of it.
+        until: Moment of `time.monotonic()` by which servers must have answered.
     """
 
     settings: CentralLogin
@@ -58,7 +65,7 @@ class Question(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     server: str = ""
     record: Record | None = None
     dead: dict[str, float] = {}
-    budget_s: float = 10.0
+    until: float
 
 
 class Recorded(msgspec.Struct, kw_only=True):
@@ -132,12 +139,14 @@ def answered(question: Question) -> Outcome | Tested | Recorded:
         dead=question.dead,
         monotonic=time.monotonic,
     )
-    return chain.ask(question.login, question.groups, budget_s=question.budget_s)
+    left_s = question.until - time.monotonic()
+    outcome = chain.ask(question.login, question.groups, budget_s=left_s)
+    return replace(outcome, ending=reach.ending_soon(now()))
 
 
 def _directory(server: Server, question: Question) -> Directory:
     understood = [rule.attribute for rule in question.settings.roles if rule.attribute]
-    return directory_of(server, question.secrets, understood=understood)
+    return TwoForms(directory_of(server, question.secrets, understood=understood))
 
 
 def _recorded(question: Question, record: Record) -> Recorded:
@@ -145,16 +154,16 @@ def _recorded(question: Question, record: Record) -> Recorded:
     from holdfast.accounts.directories.tacacs import Event, TacacsDirectory  # noqa: PLC0415
 
     event = Event(**{name: getattr(record, name) for name in record.__struct_fields__})
-    settings, until = question.settings, time.monotonic() + question.budget_s
+    settings, until = question.settings, question.until
     servers = [
         settings.server(name) for group in question.groups for name in settings.group(group).servers
     ]
     reason = "none of these servers keeps records"
     for server in sorted(servers, key=lambda one: question.dead.get(one.name, 0.0)):
-        directory = _directory(server, question)
-        now = time.monotonic()
-        if isinstance(directory, TacacsDirectory) and now < until:
-            enough = min(until, now + server.timeout_s * server.tries)
+        directory = directory_of(server, question.secrets)
+        at = time.monotonic()
+        if isinstance(directory, TacacsDirectory) and at < until:
+            enough = min(until, at + server.timeout_s * server.tries)
             failure = directory.record(event, until=enough)
             if failure is None:
                 return Recorded(noted_by=server.name)
@@ -164,10 +173,9 @@ def _recorded(question: Question, record: Record) -> Recorded:
 
 def _tested(question: Question) -> Tested:
     server = question.settings.server(question.server)
-    until = time.monotonic() + question.budget_s
     steps: list[Step] = []
     directory = _directory(server, question)
-    answer = directory.test(question.login, until=until, tell=steps.append)
+    answer = directory.test(question.login, until=question.until, tell=steps.append)
     if question.login is None:
         return Tested(steps=tuple(step for step in steps if step.name != "role"))
     step, role = _role_step(answer, question)
@@ -213,4 +221,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # it ends before there is anything to collect, and somebody waits
+    fence()  # a wall that this kernel does not know is no reason to let nobody in
     sys.exit(main())

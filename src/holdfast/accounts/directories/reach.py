@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, zip_longest
 from typing import Any
@@ -24,6 +25,10 @@ from holdfast.accounts.errors import ReachError
 
 __all__ = ["ReachError", "connect", "context_of", "receive", "secure", "send", "told"]
 
+SOON = timedelta(days=30)
+"""A certificate that ends within this time is warned about."""
+_ends: dict[str, datetime] = {}
+"""When the certificates end that were trusted; the child that asks lives for one question."""
 _STAGGER_S = 0.25
 """How long one address is tried alone before the next one joins (RFC 8305, 5)."""
 _MOST_ADDRESSES = 8
@@ -269,7 +274,7 @@ def secure(
     name = server.tls_name or server.host.strip("[]")
     try:
         sock.settimeout(_left(until, "tls", server))
-        return context.wrap_socket(sock, server_hostname=name)
+        secured = context.wrap_socket(sock, server_hostname=name)
     except ssl.SSLCertVerificationError as error:
         sock.close()
         # Imported here, since most logins need nothing of it, and it is large.
@@ -282,6 +287,23 @@ def secure(
     except ReachError:
         sock.close()
         raise
+    with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError, OSError):
+        # As OpenSSL tells it: no login waits for the library that reads certificates.
+        ends_s = ssl.cert_time_to_seconds(str((secured.getpeercert() or {})["notAfter"]))
+        _ends[server.name] = datetime.fromtimestamp(ends_s, UTC)
+    return secured
+
+
+def ending_soon(now: datetime) -> dict[str, str]:
+    """Give the last day, as 2031-05-17, of trusted certificates that end within `SOON`.
+
+    Args:
+        now: Aware.
+
+    Returns:
+        By name of the server, of those with which this process began TLS.
+    """
+    return {name: f"{ends:%Y-%m-%d}" for name, ends in _ends.items() if ends - now < SOON}
 
 
 def _refused_certificate(again: Callable[[], socket.socket] | None) -> bytes | None:

@@ -8,7 +8,7 @@ hands it over beside the settings.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -29,6 +29,8 @@ PORTS: Mapping[tuple[str, str], int] = {
     ("tacacs+", "plain"): 49,
 }
 """Default ports by protocol and transport."""
+LEAST_SECRET: Final = 16
+"""Characters of a shared secret, where it alone hides passwords."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +365,37 @@ def filter_problems(settings: CentralLogin) -> Iterator[Problem]:
 
             for field, reason in wrong_gaps(server.ldap):
                 yield Problem(("servers", index, "ldap", field), reason)
+
+
+def must_have_long_secrets(settings: CentralLogin, secrets: Mapping[str, str | None]) -> None:
+    """Refuse shared secrets that are set now and can be found out by trying.
+
+    Under TLS they hide nothing, so there they may be as short as `radsec`. A bind password is none.
+
+    Args:
+        settings: Of the servers.
+        secrets: By name of the server, those that are set now.
+
+    Raises:
+        CentralSettingsError: One is too short; it names the server, and none of the secret.
+
+    Source:
+        RFC 8907 10.5.1 (clients should take none below 16 characters); RFC 2865 3 (at least 16
+        octets); RFC 9765 (under TLS they have no use).
+    """
+    short = tuple(
+        Problem(
+            ("servers", index, "shared"),
+            f"has fewer than {LEAST_SECRET} characters, and whoever sees one packet can try out "
+            "all such secrets at home and then read passwords (set a longer one on both sides)",
+        )
+        for index, server in enumerate(settings.servers)
+        if server.protocol != "ldap"
+        and server.transport == "plain"
+        and len(secrets.get(server.name) or "x" * LEAST_SECRET) < LEAST_SECRET
+    )
+    if short:
+        raise CentralSettingsError(str(ProblemsError(short)))
 
 
 def _unknown(given: Any, read: Any, place: str) -> Iterator[str]:  # noqa: ANN401 - any JSON

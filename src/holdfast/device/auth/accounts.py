@@ -6,19 +6,17 @@ and noted is the same for names that exist and others.
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 from holdfast.accounts import cookies
 from holdfast.accounts.logins import Entry
 from holdfast.accounts.throttle import Who, source_of
-from holdfast.core.errors import HoldfastError, NoSpaceError
+from holdfast.core.errors import HoldfastError
 from holdfast.device.auth import store
 from holdfast.device.auth.book import Book
-from holdfast.device.auth.central import LOCAL, Central
+from holdfast.device.auth.central import LOCAL, Central, Settings
 from holdfast.device.auth.counters import Counters
 from holdfast.device.auth.entrance import Asks, Entrance, Facts, Hall
 from holdfast.device.auth.errors import (
@@ -33,13 +31,16 @@ from holdfast.device.auth.errors import (
 )
 from holdfast.device.auth.names import folded, name_of, typed_form
 from holdfast.device.auth.outside import Outside, Typed
+from holdfast.device.auth.register import Register
 from holdfast.device.auth.store import OWNER, Account, Kept, Known
 from holdfast.device.auth.turns import Turns
 
 _OWN_HASH = "$holdfast"
+# Of these results a server has said that name and password belong together.
+_KNOWN_TO_SERVERS = frozenset({"in", "no-role"})
 
 
-class Accounts:
+class Accounts(Register):
     """The accounts of one device.
 
     Args:
@@ -61,18 +62,15 @@ class Accounts:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(folder / "accounts.json", now=now)
         self.facts = facts or Facts()
         self.work = work
-        self.now = now
         self.monotonic = monotonic
-        self.lock = RLock()
         self.turns = Turns()
         self.book = Book(folder)
         self.central = Central(folder / "central.json", monotonic=monotonic)
         self.outside = Outside(self)
-        self._path = folder / "accounts.json"
         self._setup_hash = setup_hash
-        self.kept = store.read_all(self._path)
         is_first = self.kept.old_failures is not None
         self.counters = Counters(
             folder / "throttle.json",
@@ -82,21 +80,8 @@ class Accounts:
         if is_first:
             self.counters.take_over(dict(self.kept.old_failures or {}))
             self.counters.write()  # before the accounts, which from then on expect them
-            self._migrate()
+            self.leave_first_schema()
         self._hall = Hall(monotonic=monotonic)
-
-    def _migrate(self) -> None:
-        """Leave the first schema behind, so that its counts are not taken over twice."""
-        with suppress(OSError, NoSpaceError):
-            if self.kept.accounts:
-                store.write(self._path, self.kept)
-            else:  # only counts of wrong set-up codes were in it
-                self._path.unlink(missing_ok=True)
-
-    @property
-    def claimed(self) -> bool:
-        """Whether the device has an owner; then the set-up code is worth nothing any more."""
-        return bool(self.kept.accounts)
 
     def ask(self, do: str, **facts: object) -> dict[str, Any]:
         """Have the worker do something; the device's keys may be made as long as none is used."""
@@ -113,12 +98,12 @@ class Accounts:
             **facts,
         )
 
-    def burnt_code(self) -> str:
-        """Give the hash of the set-up code, which nobody may have as password; empty if lost."""
+    def burnt_code(self) -> dict[str, str]:
+        """Give what tells the set-up code, which nobody may have as password; nothing if lost."""
         try:
-            return self._setup_hash()
+            return {"setup_hash": self._setup_hash(), "code_mark": self.kept.code_mark}
         except HoldfastError:
-            return ""
+            return {}
 
     def claim(self, *, code: str, name: str, password: str, source: str = "") -> Entrance:
         """Make the owner's account in exchange for the set-up code, once.
@@ -158,11 +143,11 @@ class Accounts:
             self.counters.write()
             # Not on disk is not claimed: the owner sees the failure and tries again.
             self.change(
-                Kept(accounts={account_name: account}, epoch=1).with_known(
-                    cookie_id, known, most_of_a_name=cookies.MOST_OF_A_NAME
-                )
+                Kept(
+                    accounts={account_name: account}, epoch=1, code_mark=answer.get("code_mark", "")
+                ).with_known(cookie_id, known, most_of_a_name=cookies.MOST_OF_A_NAME)
             )
-            store.note_claimed(self._path)
+            self.note_claimed()
         self.note(account_name, source, "in")
         return Entrance(name=account_name, role=OWNER, epoch=account.epoch, cookie=answer["cookie"])
 
@@ -198,7 +183,7 @@ class Accounts:
         """
         waiting = self._hall.take(pending)
         who = waiting.who
-        cookie = self.check_second(who, code, waiting.source, epoch=waiting.epoch)
+        cookie, by_recovery = self.check_second(who, code, waiting.source, epoch=waiting.epoch)
         self._hall.leave(pending)
         account = self.kept.accounts.get(who.name)
         if account is None or account.epoch != waiting.epoch:
@@ -206,7 +191,7 @@ class Accounts:
         entrance = Entrance(
             name=account.name, role=account.role, epoch=account.epoch, cookie=cookie
         )
-        return self._finished(entrance, who, waiting.source)
+        return self._finished(entrance, who, waiting.source, by_recovery=by_recovery)
 
     def unlock(self, *, name: str, code: str, source: str = "") -> str:
         """Make a browser known with a recovery code; gives its device cookie.
@@ -234,8 +219,8 @@ class Accounts:
                 self.counters.write()
                 self.note(account_name, source, "wrong-recovery")
                 raise SecondError
-            self._strike(account, answer["struck"])
-            self._remember(account_name, cookie_id)
+            self.strike(account, answer["struck"])
+            self.remember(account_name, cookie_id)
             self.counters.codes.succeeded(where)
             self.counters.passwords.opened(account_name, now_s=self.monotonic())
             self.counters.write()
@@ -264,17 +249,43 @@ class Accounts:
         """
         if not self.claimed:
             raise UnclaimedError
-        account_name, cookie_id = folded(name), cookies.id_of(cookie)
+        account_name = folded(name)
+        known = self.known_browser(account_name, cookie)
+        who = Who(name=account_name, source=source_of(source), known=known)
+        self.counters.passwords.must_wait(who, now_s=self.monotonic())
+        return who
+
+    def known_browser(self, name: str, cookie: str) -> str:
+        """Give the id of a browser that is known for a name; empty for a stranger's.
+
+        Whether the cookie is genuine only the worker can tell.
+        """
+        cookie_id = cookies.id_of(cookie)
         known = self.kept.known.get(cookie_id)
         is_known = (
             known is not None
-            and known.name == account_name
+            and known.name == name
             and self.now() < known.until
             and self.counters.passwords.trusts(cookie_id)
         )
-        who = Who(name=account_name, source=source_of(source), known=cookie_id if is_known else "")
-        self.counters.passwords.must_wait(who, now_s=self.monotonic())
-        return who
+        return cookie_id if is_known else ""
+
+    def asks_servers_first(self, name: str) -> bool:
+        """Whether a login with this name waits for servers before this device says anything.
+
+        How long a login takes tells the same; the gui can read the names besides.
+        """
+        segments = self._segments(self.central.settings_or_local(), name)
+        if segments[0] != (LOCAL,):
+            return True
+        return len(segments) > 1 and name not in self.kept.accounts
+
+    @staticmethod
+    def _segments(settings: Settings, name: str) -> tuple[tuple[str, ...], ...]:
+        """Give the methods for a name in their order."""
+        if name in settings.local_names or not settings.asks_servers:
+            return ((LOCAL,),)
+        return settings.segments
 
     def recognised(
         self, who: Who, typed: str, password: str, source: str, cookie: str
@@ -286,9 +297,7 @@ class Accounts:
             CentralUnavailableError: No server that knows the account answers.
         """
         settings = self.central.settings_or_local()
-        segments = settings.segments
-        if who.name in settings.local_names or not settings.asks_servers:
-            segments = ((LOCAL,),)
+        segments = self._segments(settings, who.name)
         for segment in segments:
             if segment != (LOCAL,):
                 found = self.outside.asked(
@@ -359,8 +368,13 @@ class Accounts:
         settings = self.central.settings_or_local()
         return name in settings.local_names or (LOCAL,) in settings.segments
 
-    def check_second(self, who: Who, code: str, source: str, *, epoch: int | None = None) -> str:
-        """Check a code of the app, or a recovery code; gives a device cookie for later.
+    def check_second(
+        self, who: Who, code: str, source: str, *, epoch: int | None = None
+    ) -> tuple[str, bool]:
+        """Check a code of the app, or a recovery code.
+
+        Returns:
+            A device cookie for later, and whether it was a recovery code.
 
         Raises:
             ThrottledError: Too many failures.
@@ -386,38 +400,19 @@ class Accounts:
                 # Before anything else: the same code must not be heard twice.
                 self.change_quietly(account.name, last_step=answer["step"])
             elif "struck" in answer:
-                self._strike(account, answer["struck"])
+                self.strike(account, answer["struck"])
             else:
                 self.refused(who, source, "wrong-second")
                 raise SecondError
-        return str(answer["cookie"])
-
-    def change(self, kept: Kept) -> None:
-        """Put a new state into force, once it is on the disk.
-
-        Raises:
-            NoSpaceError: The disk is full; nothing has changed.
-        """
-        with self.lock:
-            store.write(self._path, kept)
-            self.kept = kept
-
-    def change_quietly(self, name: str, **changes: object) -> None:
-        """Change something whose loss at the next start harms nobody, even on a full disk."""
-        with self.lock:
-            account = self.kept.accounts.get(name)
-            if account is None:
-                return
-            self.kept = self.kept.with_account(account._replace(**changes))  # type: ignore[arg-type]  # names of fields
-            with suppress(OSError, NoSpaceError):
-                store.write(self._path, self.kept)
+        return str(answer["cookie"]), "struck" in answer
 
     def note(
-        self, name: str, source: str, result: str, *, method: str = LOCAL, is_new: bool = False
-    ) -> None:
+        self, name: str, source: str, result: str, *,
+        method: str = LOCAL, is_new: bool = False, by_recovery: bool = False,
+    ) -> None:  # fmt: skip
         """Write a line of the log of logins; what is no account's name is not kept."""
         settings = self.central.settings_or_local()
-        is_known = name in self.kept.accounts or result == "in"
+        is_known = name in self.kept.accounts or result in _KNOWN_TO_SERVERS
         entry = Entry(
             at=self.now(),
             name=name if is_known else "",
@@ -425,7 +420,11 @@ class Accounts:
             method=method,
             result=result,
             is_new=is_new,
-            is_emergency=result == "in" and method == LOCAL and settings.asks_servers,
+            is_emergency=result == "in"
+            and method == LOCAL
+            and settings.asks_servers
+            and name in settings.local_names,
+            is_recovery=by_recovery,
         )
         self.book.note(entry)
 
@@ -452,7 +451,9 @@ class Accounts:
         self.failed(who)
         self.note(who.name, source, result, method=method)
 
-    def _finished(self, entrance: Entrance, who: Who, source: str) -> Entrance:
+    def _finished(
+        self, entrance: Entrance, who: Who, source: str, *, by_recovery: bool = False
+    ) -> Entrance:
         """Forgive failures, remember the browser and the source, and note it."""
         with self.lock:
             if self.counters.passwords.succeeded(who, now_s=self.monotonic()):
@@ -466,26 +467,14 @@ class Accounts:
                 sources = (*account.sources, who.source)[-store.MOST_SOURCES :]
                 self.change_quietly(account.name, sources=sources)
             if cookie_id:
-                self._remember(who.name, cookie_id)
-        self.note(entrance.name, source, "in", method=entrance.method, is_new=is_new)
+                self.remember(who.name, cookie_id)
+        self.note(
+            entrance.name,
+            source,
+            "in",
+            method=entrance.method,
+            is_new=is_new,
+            by_recovery=by_recovery,
+        )
         renew = account is not None and account.hash.startswith(store.WRAPPED)
         return entrance._replace(renew=renew)
-
-    def _remember(self, name: str, cookie_id: str) -> None:
-        known = Known(name=name, until=self.now() + cookies.LIFE)
-        with self.lock:
-            self.kept = self.kept.with_known(
-                cookie_id, known, most_of_a_name=cookies.MOST_OF_A_NAME
-            )
-            with suppress(OSError, NoSpaceError):
-                store.write(self._path, self.kept)
-
-    def _strike(self, account: Account, index: int) -> None:
-        """Burn a recovery code; one that cannot be burnt is not heard.
-
-        Raises:
-            NoSpaceError: The disk is full.
-        """
-        left = (*account.recovery[:index], *account.recovery[index + 1 :])
-        with self.lock:
-            self.change(self.kept.with_account(account._replace(recovery=left)))

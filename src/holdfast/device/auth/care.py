@@ -1,13 +1,14 @@
 """Looking after accounts: passwords, second factors, further accounts, proofs, central login."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from holdfast.accounts import cookies
+from holdfast.accounts.normal import normalised
 from holdfast.accounts.throttle import Who
 from holdfast.device.auth.accounts import Accounts
+from holdfast.device.auth.calls import call_of_gui
 from holdfast.device.auth.entrance import Entrance
 from holdfast.device.auth.errors import (
     AccountTakenError,
@@ -19,14 +20,13 @@ from holdfast.device.auth.errors import (
     OwnerOnlyError,
     PendingError,
     RoleError,
+    SamePasswordError,
     SecondError,
     SecondSetError,
 )
 from holdfast.device.auth.names import folded, name_of, shown, typed_form
 from holdfast.device.auth.store import MOST_ACCOUNTS, OWNER, WRAPPED, Account, Kept, Known
-from holdfast.hardening.errors import ArgumentError
 from holdfast.hardening.proof import KEY_BYTES
-from holdfast.hardening.verbs import AGENT_VERBS, AUTH_VERBS, BROKER, GUI
 
 ACCOUNTS_A_PAGE = 8
 _BEGUN_S = 900.0
@@ -62,18 +62,26 @@ class Care:
         """Change one's own password; sessions and known browsers of the account are over.
 
         Raises:
-            HoldfastError: The old one or a code is wrong, or the new one may not be used.
+            SamePasswordError: The new one is the old one.
+            HoldfastError: The old one or a code is wrong, or the new one may not be used: no code
+                is used up by that.
         """
         accounts = self._accounts
-        account = self._confirmed_by_both(name, old, code, source, cookie)
+        # What was typed, in the form that is hashed: it says nothing of what is stored.
+        if normalised(new) == normalised(old):
+            raise SamePasswordError
+        account, who = self._confirmed(name, old, source, cookie)
+        self._must_have_code(account, code)
         with accounts.turns.taken(first=True):
             answer = accounts.ask(
                 "password",
                 name=account.name,
                 new=new,
                 has_second=bool(account.sealed),
-                setup_hash=accounts.burnt_code(),
+                **accounts.burnt_code(),
             )
+        self._use_code(account, who, code, source)
+        with accounts.turns.taken(first=True):
             cookie_id = cookies.fresh_id()
             made = accounts.ask("cookie", name=account.name, cookie_id=cookie_id)
             known = Known(name=account.name, until=accounts.now() + cookies.LIFE)
@@ -149,14 +157,15 @@ class Care:
         """Ask for codes no more; the password must then be long enough to stand alone.
 
         Raises:
-            HoldfastError: Password or code is wrong, or the password is too short alone.
+            HoldfastError: Password or code is wrong, or the password is too short alone: no code is
+                used up by that.
         """
         accounts = self._accounts
         account, who = self._confirmed(name, password, source, cookie)
-        accounts.check_second(who, code, source)
         with accounts.turns.taken(first=True):
             accounts.ask("check", name=account.name, password=password)
-            self._change(account, sealed="", last_step=0)
+        accounts.check_second(who, code, source, epoch=account.epoch)
+        self._change(account, sealed="", last_step=0)
 
     def recovery(
         self, *, name: str, password: str, source: str, cookie: str, code: str = ""
@@ -195,7 +204,7 @@ class Care:
         accounts = self._accounts
         if len(self._key) != KEY_BYTES:
             raise NoProofError
-        parsed = _call_of_gui(verb, args)
+        parsed = call_of_gui(verb, args)
         who = accounts.who_tries(name, source, cookie)
         account = accounts.kept.accounts.get(who.name)
         if account is not None and account.sealed and accounts.decides_locally(who.name):
@@ -242,7 +251,7 @@ class Care:
         with accounts.turns.taken(first=True):
             self._must_be_free(account_name)
             answer = accounts.ask(
-                "password", name=account_name, new=password, setup_hash=accounts.burnt_code()
+                "password", name=account_name, new=password, **accounts.burnt_code()
             )
             return self._added(account_name, role, answer["hash"])
 
@@ -386,11 +395,19 @@ class Care:
             HoldfastError: One of them is wrong or missing, or comes too early.
         """
         account, who = self._confirmed(name, password, source, cookie)
-        if account.sealed:
-            if not code:
-                raise CodeWantedError
-            self._accounts.check_second(who, code, source, epoch=account.epoch)
+        self._must_have_code(account, code)
+        self._use_code(account, who, code, source)
         return account
+
+    @staticmethod
+    def _must_have_code(account: Account, code: str) -> None:
+        if account.sealed and not code:
+            raise CodeWantedError
+
+    def _use_code(self, account: Account, who: Who, code: str, source: str) -> None:
+        """Use a code up where there is a second factor; the last thing before a change."""
+        if account.sealed:
+            self._accounts.check_second(who, code, source, epoch=account.epoch)
 
     def _change(self, account: Account, **changes: object) -> None:
         """Change fields of an account as it is now.
@@ -460,25 +477,3 @@ class Care:
             error = CentralError("No owner could log in if the servers said no to all.")
             error.hint = f"Name an owner's account in local_names: {min(owners, default='')}"
             raise error
-
-
-def _call_of_gui(verb: str, args: str) -> Mapping[str, Any]:
-    """Check that a proof is asked for something that demands one of the GUI.
-
-    Raises:
-        ArgumentError: It is not.
-    """
-    for table in (BROKER, AGENT_VERBS, AUTH_VERBS):
-        rule = table.get(verb)
-        if rule is not None and GUI in rule.proof_of:
-            break
-    else:
-        raise ArgumentError("this verb demands no proof")
-    try:
-        parsed = json.loads(args)
-    except (ValueError, RecursionError) as error:
-        raise ArgumentError("argument args is not JSON") from error
-    if not isinstance(parsed, dict):
-        raise ArgumentError("argument args must be an object")
-    rule.check(parsed)
-    return parsed

@@ -61,9 +61,16 @@ def judged(
     for server in settings.servers:
         if server.protocol not in protocols:
             raise CentralSettingsError(f"this product does not use {server.protocol}")
+    for index, each in enumerate(settings.methods):
+        if each.service != SERVICE:
+            raise CentralSettingsError(
+                f"methods[{index}].service: nothing on a device asks by an order for"
+                f" {each.service}, only its pages by the one for {SERVICE}"
+            )
     methods = settings.methods_of(SERVICE)
     names = _secret_names(settings)
     judged_secrets = _secrets(plain.get("secrets", {}), names)
+    central.must_have_long_secrets(settings, judged_secrets)
     staying = set(sealed) - set(judged_secrets)
     _must_stay_where_they_were(settings, staying, before)
     kept = {

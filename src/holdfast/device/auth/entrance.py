@@ -32,7 +32,7 @@ class Facts(NamedTuple):
     Attributes:
         roles: Roles that accounts may have.
         methods: Ways to find out who somebody is.
-        words: Vendor, product, model and serial: bad passwords for everybody who reads them.
+        words: Vendor, product, name, model and serial: bad passwords for everybody who reads them.
         blocklists: Files of further block lists, from the operator.
         blocklist_keys: Public keys whose lists are believed.
     """

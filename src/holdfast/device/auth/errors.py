@@ -208,6 +208,16 @@ class PasswordError(AccountError):
     hint = "Four or five words that do not belong together are easy to keep and hard to guess."
 
 
+class SamePasswordError(PasswordError):
+    """The new password is the one that is to be replaced."""
+
+    reason = "same"
+    hint = "Choose one that you have never used here, such as the suggested one."
+
+    def __init__(self) -> None:
+        super().__init__("The new password is the old one.")
+
+
 class AccountsFileError(AccountError):
     """The file with the accounts cannot be used."""
 

@@ -135,6 +135,7 @@ class Auth:
             "account.check": _by(self._check),
             "account.claim": _by(self._claim),
             "account.login": _by(lambda **args: _told(self._accounts.login(**args))),
+            "account.route": _by(self._route),
             "account.second": _by(lambda **args: _told(self._accounts.second(**args))),
             "account.left": _late(lambda: self._accounts.outside.left),
             "account.unlock": _by(lambda **args: {"cookie": self._accounts.unlock(**args)}),
@@ -166,6 +167,14 @@ class Auth:
         role, epoch = found
         return {"role": role, "epoch": epoch}
 
+    def _route(self, name: str, cookie: str = "") -> Answer:
+        accounts = self._accounts
+        who = folded(name)
+        return {
+            "servers": accounts.asks_servers_first(who),
+            "known": bool(accounts.known_browser(who, cookie)),
+        }
+
     def _work(self, do: str, **facts: object) -> Answer:
         accounts = self._accounts
         with accounts.turns.taken(first=False):
@@ -173,7 +182,9 @@ class Auth:
 
     def _check(self, name: str, password: str) -> Answer:
         try:
-            self._work("check", name=folded(name), password=password)
+            # Before the claim the code is still worth something, and no question tells it.
+            burnt = self._accounts.burnt_code() if self.claimed else {}
+            self._work("check", name=folded(name), password=password, **burnt)
         except RefusedError as error:
             if error.reason:
                 return {"reason": error.reason, "message": str(error), "hint": error.hint}

@@ -70,6 +70,8 @@ class Kept(NamedTuple):
         accounts: By name.
         known: Browsers by id of their cookie, oldest first.
         epoch: Highest epoch that was ever given.
+        code_mark: Of the set-up code that was used up (`setup_code.mark_of`); empty if it was used
+            up before there were marks.
         old_failures: Failed logins by name, as the first schema counted them; None where this
             schema was read.
     """
@@ -77,6 +79,7 @@ class Kept(NamedTuple):
     accounts: Mapping[str, Account] = MappingProxyType({})
     known: Mapping[str, Known] = MappingProxyType({})
     epoch: int = 0
+    code_mark: str = ""
     old_failures: Mapping[str, int] | None = None
 
     @property
@@ -197,7 +200,8 @@ def _of_plain(content: Any) -> Kept:  # noqa: ANN401 - JSON
     }
     if not accounts:  # this schema is first written by the claim
         raise AccountsFileError(_UNREADABLE)
-    return _whole(accounts)._replace(known=known, epoch=int(content["epoch"]))
+    mark = str(content.get("code_mark", ""))
+    return _whole(accounts)._replace(known=known, epoch=int(content["epoch"]), code_mark=mark)
 
 
 def _of_first(content: Any) -> Kept:  # noqa: ANN401 - JSON
@@ -228,6 +232,7 @@ def write(path: Path, kept: Kept) -> None:
     content = {
         "schema": SCHEMA,
         "epoch": kept.epoch,
+        "code_mark": kept.code_mark,
         "accounts": [one._asdict() for one in kept.accounts.values()],
         "known": {
             key: {"name": one.name, "until": one.until.isoformat(timespec="seconds")}

@@ -6,10 +6,12 @@ never has them. It reads and writes no file but `keys.json` and `cost.json`.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from holdfast.accounts.hashing.device_keys import DeviceKeys
 from holdfast.accounts.hashing.fence import fence
 from holdfast.core.errors import HoldfastError
 from holdfast.core.files import write_whole
-from holdfast.device.auth.errors import PasswordError, SetupCodeError
+from holdfast.device.auth.errors import SetupCodeError
 from holdfast.device.auth.store import WRAPPED
 from holdfast.hardening import proof
 
@@ -30,7 +32,12 @@ Answer = dict[str, Any]
 _KEYS, _COST = "keys.json", "cost.json"
 _COOKIES, _RECOVERY = "device cookies", "recovery codes"
 _LONGEST_MEMINFO = 65536
-_NOT_THE_CODE = "The set-up code may not be the password, or in it."
+_MOST_CODES_TRIED = 16
+"""Each costs a hash. With the mark that the claim leaves there is hardly ever more than one."""
+_NOT_THE_CODE = (
+    "the set-up code of this device, which stands on its label",
+    "The code is used up by the claim. Take the suggested one, or four words of your own.",
+)
 _KIB = 1024
 _FEWEST_TAKEN_OVER = 6
 """Shorter passwords of an older product are guessed before their owner comes."""
@@ -86,11 +93,29 @@ class _Desk:
         """Check a new password by the rules, and give its normal form."""
         from holdfast.accounts import policy  # noqa: PLC0415 - most questions need no block list
 
+        is_bounded = len(password) <= policy.LONGEST
+        if is_bounded and self._holds_code(question, policy.normalised(password)):
+            raise PasswordRefusedError("setup-code", *_NOT_THE_CODE)
         return policy.must_be_usable(
             password,
             _context(question),
             _lists(question),
             second_factor=bool(question.get("has_second")),
+        )
+
+    def _holds_code(self, question: Question, form: str) -> bool:
+        """Whether the set-up code is in a password: the one just typed, or the one of the claim."""
+        from holdfast.device.auth import setup_code  # noqa: PLC0415 - few questions need it
+
+        typed, burnt = question.get("code", ""), question.get("setup_hash", "")
+        found = dict.fromkeys(setup_code.readings(form))
+        if typed or not burnt:
+            return setup_code.normalised(typed) in found
+        mark = question.get("code_mark", "")
+        likely = (one for one in found if not mark or setup_code.mark_of(one, burnt) == mark)
+        return any(
+            passwords.verify(burnt, one, keys=None, cost=self.cost, now=self.now).matches
+            for one in islice(likely, _MOST_CODES_TRIED)
         )
 
     def is_guessable(self, question: Question, password: str) -> bool:
@@ -113,8 +138,9 @@ def _context(question: Question) -> Any:  # noqa: ANN401 - its package is loaded
         vendor=words.get("vendor", ""),
         product=words.get("product", ""),
         model=words.get("model", ""),
+        host=os.uname().nodename,
         serial=words.get("serial", ""),
-        setup_code=question.get("code", ""),
+        others=(words.get("name", ""),),
     )
 
 
@@ -173,19 +199,16 @@ def _hash(question: Question, desk: _Desk) -> Answer:
 
 
 def _claim(question: Question, desk: _Desk) -> Answer:
-    from holdfast.device.auth.setup_code import normalised  # noqa: PLC0415 - only the claim
+    from holdfast.device.auth import setup_code  # noqa: PLC0415 - only the claim
 
-    code, password = normalised(question["code"]), question["password"]
-    form = desk.usable(question, password)
-    if code and code in normalised(form):
-        raise PasswordError(_NOT_THE_CODE)
-    right = passwords.verify(
-        question["setup_hash"], code or "-", keys=None, cost=desk.cost, now=desk.now
-    )
+    code, burnt = setup_code.normalised(question["code"]), question["setup_hash"]
+    form = desk.usable(question, question["password"])
+    right = passwords.verify(burnt, code or "-", keys=None, cost=desk.cost, now=desk.now)
     if not (code and right.matches):
         raise SetupCodeError
     made = passwords.make(form, cost=desk.cost, key=desk.keys.newest)
-    return {"hash": made, "cookie": desk.cookie(question)}
+    mark = setup_code.mark_of(code, burnt)
+    return {"hash": made, "cookie": desk.cookie(question), "code_mark": mark}
 
 
 def _login(question: Question, desk: _Desk) -> Answer:
@@ -246,14 +269,7 @@ def _seed(question: Question, desk: _Desk) -> bytes:
 
 def _password(question: Question, desk: _Desk) -> Answer:
     """Hash a new password, if the rules allow it; the old one was checked by `login`."""
-    from holdfast.device.auth import setup_code  # noqa: PLC0415 - few questions need it
-
     form = desk.usable(question, question["new"])
-    code = setup_code.normalised(form)
-    if question.get("setup_hash") and len(code) == setup_code.LENGTH:
-        burnt = question["setup_hash"]
-        if passwords.verify(burnt, code, keys=None, cost=desk.cost, now=desk.now).matches:
-            raise PasswordError(_NOT_THE_CODE)
     return {"hash": passwords.make(form, cost=desk.cost, key=desk.keys.newest)}
 
 

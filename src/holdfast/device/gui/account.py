@@ -17,13 +17,12 @@ from holdfast.device.gui.desk import (
     Desk,
     Kept,
     Shown,
-    sentence,
     shown,
     status_of,
     ticket_of,
     to,
 )
-from holdfast.device.gui.entry import TOO_SHORT, offered
+from holdfast.device.gui.entry import offered
 from holdfast.device.gui.forms import one
 from holdfast.device.gui.sessions import Session
 from holdfast.device.gui.texts import near
@@ -106,9 +105,6 @@ class AccountPages:
         if one(fields, "do") in {"take", "another"}:
             return await self._password(request, session, fields)
         try:
-            refusal = await self._refusal(session, one(fields, "password"))
-            if refusal is not None:
-                return await self._password(request, session, fields, told=refusal)
             entered = await self._backends.password(
                 old=one(fields, "old"),
                 new=one(fields, "password"),
@@ -129,29 +125,6 @@ class AccountPages:
         self._backends.forget_epochs()
         desk.sessions.end_others(name=session.name, but=None)
         return desk.begun(request, entered, "/account?done=password")
-
-    async def _refusal(self, session: Session, new: str) -> Shown | None:
-        """Say what speaks against a password before a code is used up: each is good once."""
-        if not await accounts.has_second(self._backends, session):
-            return None
-        if len(new) < _LEAST_WITH_SECOND:
-            return Shown(
-                message=_("Too short: {count} of {least} characters.").format(
-                    count=len(new), least=_LEAST_WITH_SECOND
-                ),
-                hint=_("Nothing was changed, and your code is still good."),
-                field="password",
-            )
-        told = await self._backends.ask(
-            "account.check", {"name": session.name, "password": new}, slow=True
-        )
-        if not told.get("message") or told.get("reason") == TOO_SHORT:  # alone it would be
-            return None
-        return Shown(
-            message=sentence(_(str(told["message"]))),
-            hint=_(str(told.get("hint", ""))),
-            field="password",
-        )
 
     async def _password(
         self, request: Request, session: Session, fields: dict[str, str],

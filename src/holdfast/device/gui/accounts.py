@@ -171,6 +171,8 @@ def _login(one: dict[str, Any], *, now: datetime) -> LoginView:
         marks.append(_("A new place or browser"))
     if one["is_emergency"]:
         marks.append(_("Emergency account"))
+    if one["is_recovery"]:
+        marks.append(_("With a recovery code"))
     if times > 1:
         marks.append(_("{count} times in a row").format(count=times))
     return LoginView(

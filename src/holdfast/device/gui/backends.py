@@ -6,12 +6,14 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from holdfast.accounts.errors import HashingBusyError
 from holdfast.core.errors import HoldfastError
 from holdfast.device.broker import wire
 from holdfast.device.gui.answers import AnswerError, Past, State, past_of, state_of
@@ -27,6 +29,9 @@ _WHO_S = 5.0
 _STAGED_LETTERS = 1024
 _MOST_STAGED = 128
 _MOST_EPOCHS = 31
+_MOST_WAITING = 16
+_BY_NAME = frozenset({"account.login", "account.prove", "account.known.forget"})
+"""What servers may be asked for, by the name of who asks."""
 _WRONG_LOGIN = ("account-login", "This name and this password do not belong together.")
 _COOKIE = re.compile(r"[0-9a-f.]{0,128}")
 _PENDING = re.compile(r"[0-9a-f]{1,64}")
@@ -57,6 +62,34 @@ class Entered(NamedTuple):
     task: str = ""
 
 
+class _Lane:
+    """One thread, and a queue before it that is bounded: a question is asked whoever has left.
+
+    Args:
+        name: Of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._waiting = 0
+
+    async def run(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Have something asked in turn.
+
+        Raises:
+            HashingBusyError: Too many wait already.
+        """
+        if self._waiting >= _MOST_WAITING:
+            raise HashingBusyError
+        self._waiting += 1
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        asked.add_done_callback(self._done)
+        return await asked
+
+    def _done(self, _asked: object) -> None:
+        self._waiting -= 1
+
+
 class Backends:
     """The processes behind the pages.
 
@@ -70,25 +103,47 @@ class Backends:
         self._agent = agent
         self._auth = auth
         self._broker = broker
-        # Two threads: one for a slow login, one for everything else; each costs memory.
+        # What takes only a moment; each thread costs memory.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="ask")
-        self._logins = ThreadPoolExecutor(max_workers=1, thread_name_prefix="login")
-        # Browsers that are known do not wait behind strangers who guess.
-        self._known = ThreadPoolExecutor(max_workers=1, thread_name_prefix="known")
+        # Nobody whom this device knows waits behind logins that wait for servers, and no browser
+        # that is known behind strangers who guess. A thread exists only from its first use on.
+        self._lanes = {
+            (known, servers): _Lane(f"login-{known:d}{servers:d}")
+            for known in (False, True)
+            for servers in (False, True)
+        }
         # What the owner has servers asked for may take long; its thread exists only from then on.
         self._long = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long")
         self._claimed = False
         self._epochs: dict[tuple[str, str], tuple[int, float]] = {}
 
     async def _ask(
-        self, path: Path, verb: str, args: dict[str, Any], *, slow: bool = False, proof: str = ""
+        self, path: Path, verb: str, args: dict[str, Any], *, proof: str = ""
     ) -> dict[str, Any]:
-        loop = asyncio.get_running_loop()
-        threads, wait_s = (self._logins, _HASHING_S) if slow else (self._threads, _QUICK_S)
-        if slow and args.get("cookie"):
-            threads = self._known
-        ask = partial(wire.call, path, verb, args, wait_s, proof=proof)
-        return await loop.run_in_executor(threads, ask)
+        ask = partial(wire.call, path, verb, args, _QUICK_S, proof=proof)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+
+    async def _in_turn(
+        self, verb: str, args: dict[str, Any], *, inside: bool = False, proof: str = ""
+    ) -> dict[str, Any]:
+        """Ask auth for something slow, behind those only who wait for the same.
+
+        Args:
+            verb: Name in its table.
+            args: Arguments.
+            inside: Whether somebody who is logged in asks.
+            proof: The owner's proof where the verb demands one.
+
+        Raises:
+            HoldfastError: Too many wait already, or the answer is no.
+        """
+        known, servers = inside, False
+        if verb in _BY_NAME:
+            who = {"name": args["name"], "cookie": args.get("cookie", "")}
+            told = await self._ask(self._auth, "account.route", who)
+            known, servers = inside or told.get("known") is True, told.get("servers") is True
+        ask = partial(wire.call, self._auth, verb, args, _HASHING_S, proof=proof)
+        return await self._lanes[known, servers].run(ask)
 
     async def ask(
         self, verb: str, args: dict[str, Any] | None = None, *, slow: bool = False, proof: str = ""
@@ -104,8 +159,7 @@ class Backends:
         given = args or {}
         if not slow:
             return await self._ask(self._auth, verb, given, proof=proof)
-        ask = partial(wire.call, self._auth, verb, given, _HASHING_S, proof=proof)
-        return await asyncio.get_running_loop().run_in_executor(self._known, ask)
+        return await self._in_turn(verb, given, inside=True, proof=proof)
 
     async def prove(
         self, verb: str, args: dict[str, Any], *, secret: str, asker: dict[str, str]
@@ -174,11 +228,9 @@ class Backends:
     async def claim(self, *, code: str, name: str, password: str, source: str = "") -> Entered:
         """Claim the device."""
         typed = re.sub(r"[^A-Za-z0-9 -]", "", code).strip() or "-"
-        answer = await self._ask(
-            self._auth,
+        answer = await self._in_turn(
             "account.claim",
             {"code": typed[:64], "name": name.strip()[:64], "password": password, "source": source},
-            slow=True,
         )
         return _who(answer)
 
@@ -197,7 +249,7 @@ class Backends:
             "source": source,
             "cookie": self.cookie_form(cookie),
         }
-        return _who(await self._ask(self._auth, "account.login", args, slow=True))
+        return _who(await self._in_turn("account.login", args))
 
     @staticmethod
     def cookie_form(cookie: str) -> str:
@@ -233,7 +285,7 @@ class Backends:
             "code": code.strip()[:_LONGEST_CODE],
             "source": source,
         }
-        return text_of(await self._ask(self._auth, "account.unlock", args, slow=True), "cookie")
+        return text_of(await self._in_turn("account.unlock", args), "cookie")
 
     def left(self, task: str) -> None:
         """Have auth told that a visit is over; nobody waits for it, and it may fail."""
@@ -257,7 +309,7 @@ class Backends:
     async def suggestion(self) -> str:
         """Have a passphrase made; empty if that does not work now, for nothing hangs on it."""
         try:
-            answer = await self._ask(self._auth, "account.suggest", {}, slow=True)
+            answer = await self._in_turn("account.suggest", {})
         except HoldfastError:
             return ""
         return str(answer.get("password", ""))

@@ -27,7 +27,8 @@ _LONGEST_BODY = 200_000
 _MOST_FIELDS = 40
 _LONGEST_NAME = 128
 _DAMAGED = "account-central-file"
-_SERVICES = {"gui": "These pages", "api": "Programs (API)", "shell": "The shell"}
+_SERVICE = "gui"
+"""The only service of the device that people log in to."""
 _DONE = {
     "written": "It is in force. Try the servers now.",
     "dropped": "The changes were dropped.",
@@ -58,6 +59,9 @@ class CentralPages:
                 raise
             # What is in force cannot be read; the owner can put something else in its place.
             return Draft(plain={}, known=(), is_changed=True, is_anew=True)
+        if "methods" in plain:  # orders for services that no device has were taken once
+            orders = [one for one in plain["methods"] if one.get("service") == _SERVICE]
+            plain = {**plain, "methods": orders}
         return Draft(plain=plain, known=tuple(known), before=plain)
 
     async def _form(self, request: Request) -> dict[str, str]:
@@ -98,14 +102,6 @@ class CentralPages:
         *, saved: str = "", error: Shown | None = None, status: int = 200,
     ) -> Response:  # fmt: skip
         draft = await self._draft(session)
-        methods = [
-            {
-                "service": service,
-                "text": _(text),
-                "of": draft.named("methods", service, key="service"),
-            }
-            for service, text in _SERVICES.items()
-        ]
         return await self._desk.page(
             request,
             "central.html",
@@ -115,7 +111,7 @@ class CentralPages:
             saved=saved,
             by_code=draft.is_changed and await accounts.has_second(self._desk.backends, session),
             draft=draft,
-            methods=methods,
+            methods=draft.named("methods", _SERVICE, key="service"),
             offers=[(name, central_forms.PROTOCOLS[name]) for name in self._desk.protocols],
             kinds=central_forms.PROTOCOLS,
             rule_text=central_forms.rule_text,
@@ -247,19 +243,16 @@ class CentralPages:
     # The order, and who gets which role.
 
     async def methods(self, request: Request) -> Response:
-        """Choose whom a service asks, in which order, and the emergency accounts."""
+        """Choose who is asked, in which order, and the emergency accounts."""
         session = self._desk.ruling(request)
         draft = await self._draft(session)
-        service = request.query_params.get("service", "gui")
-        if service not in _SERVICES:
-            return to("/central")
-        found = draft.named("methods", service, key="service")
+        found = draft.named("methods", _SERVICE, key="service")
         own = [session.name] if session.method == LOCAL else []
         shown_now: Plain = found or {"order": ["local"], "local_names": own}
         fault = None
         if request.method == "POST":
             fields = await self._form(request)
-            shown_now = central_forms.methods_of(fields, service=service)
+            shown_now = central_forms.methods_of(fields, service=_SERVICE)
             try:
                 at = draft.list_of("methods").index(found) if found is not None else None
                 plain = replaced(draft.plain, "methods", at, shown_now)
@@ -275,8 +268,6 @@ class CentralPages:
             "central_methods.html",
             draft,
             fault=fault,
-            service=service,
-            service_text=_(_SERVICES[service]),
             methods=shown_now,
             places=range(central_forms.MOST_IN_ORDER),
             choices=[*groups, "local"],
@@ -325,7 +316,8 @@ class CentralPages:
         desk = self._desk
         session = desk.ruling(request)
         draft = await self._draft(session)
-        in_force = [] if draft.is_anew else await self._in_force()
+        in_force = Draft(plain={}, known=()) if draft.is_anew else await self._in_force()
+        servers = [each["name"] for each in in_force.list_of("servers")]
         name = request.query_params.get("server", "")
         login, told, error, status = "", None, None, 200
         if request.method == "POST":
@@ -346,18 +338,19 @@ class CentralPages:
             status=status,
             error=error,
             draft=draft,
-            servers=in_force,
+            servers=servers,
             chosen=name,
             entered={"name": login},
             steps=[central_forms.step_view(each) for each in steps] if steps else [],
             role=accounts.role_text(str(told.get("role", ""))) if told else "",
             with_login=bool(login),
-            is_in_force=not name or name in in_force,
+            is_in_force=not name or name in servers,
+            is_asked=not name or in_force.is_asked(name),
         )
 
-    async def _in_force(self) -> list[str]:
-        plain, _known = await self._desk.backends.central()
-        return [each["name"] for each in plain.get("servers") or []]
+    async def _in_force(self) -> Draft:
+        plain, known = await self._desk.backends.central()
+        return Draft(plain=plain, known=tuple(known))
 
 
 def _index(text: str, length: int) -> int | None:

@@ -29,6 +29,7 @@ LABELS: Mapping[str, str] = {
     "ca": "Certificate of the authority",
     "tls_name": "Name in the certificate",
     "client_certificate": "This device's own certificate",
+    "shared": "Shared secret",
     "warned": "The warning about plain TACACS+",
     "base": "Where people are searched",
     "bind_dn": "Account that searches",
@@ -107,6 +108,11 @@ class Draft:
         """Find one of them."""
         return next((one for one in self.list_of(kind) if one.get(key) == name), None)
 
+    def is_asked(self, name: str) -> bool:
+        """Whether an order names a group with this server; else only a test asks it."""
+        groups = {one["name"] for one in self.list_of("groups") if name in one["servers"]}
+        return any(groups & set(one["order"]) for one in self.list_of("methods"))
+
     def has_secret(self, name: str) -> bool:
         """Whether a secret is set, or will be."""
         if name in self.secrets:
@@ -119,8 +125,8 @@ class Draft:
         Raises:
             FieldError: They do not; it names the field.
         """
-        must_make_sense(plain)
         secrets = {**self.secrets, **typed}
+        must_make_sense(plain, secrets)
         must_stay(plain, set(self.known) - set(secrets), self.before)
         self.plain = plain
         self.is_changed = True
@@ -167,8 +173,8 @@ def replaced(plain: Plain, kind: str, at: int | None, one: Plain | None) -> Plai
     return changed
 
 
-def must_make_sense(plain: Plain) -> None:
-    """Judge settings by the very shapes that auth judges them by.
+def must_make_sense(plain: Plain, secrets: Mapping[str, str | None] = MappingProxyType({})) -> None:
+    """Judge settings, and secrets that were typed, by the very rules that auth judges them by.
 
     Raises:
         FieldError: They cannot be used; it names the field.
@@ -178,7 +184,7 @@ def must_make_sense(plain: Plain) -> None:
     from holdfast.accounts.errors import CentralSettingsError  # noqa: PLC0415
 
     try:
-        settings.of_plain(plain)
+        settings.must_have_long_secrets(settings.of_plain(plain), secrets)
     except CentralSettingsError as error:
         raise fault_of(str(error), plain) from error
 

@@ -18,6 +18,7 @@ from holdfast.core.errors import HoldfastError
 from holdfast.device.broker.wire import UnreachableError
 from holdfast.device.gui.answers import State
 from holdfast.device.gui.backends import Backends, Entered
+from holdfast.device.gui.doorway import REGULARS
 from holdfast.device.gui.forms import LONGEST_BODY, MOST_FIELDS, FormError, fields_of, one
 from holdfast.device.gui.sessions import ABSOLUTE, COOKIE, Session, Sessions
 from holdfast.device.gui.texts import LANGUAGE
@@ -210,7 +211,10 @@ class Desk:
         return session
 
     async def still_holds(self, request: Request) -> None:
-        """End the session of an account that was removed or changed meanwhile."""
+        """End the session of an account that was removed or changed meanwhile.
+
+        The address of one that holds makes no room for strangers from then on.
+        """
         self.tidy()
         session = self.sessions.find(ticket_of(request), use=False)
         if session is None:
@@ -221,6 +225,10 @@ class Desk:
             return
         if epoch != session.epoch:
             self.sessions.end(ticket_of(request))
+            return
+        regulars = request.scope.get("state", {}).get(REGULARS)
+        if regulars is not None and request.client is not None:
+            regulars.remember(request.client.host)
 
     def asker(self, request: Request, session: Session) -> dict[str, str]:
         """Say to auth who asks: name, address and device cookie."""

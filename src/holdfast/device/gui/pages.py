@@ -160,17 +160,28 @@ class Pages:
 
     async def missing(self, request: Request, _error: Exception) -> Response:
         """Answer an address that is no page."""
+        link, link_text = await self._way_on()
         return await self._desk.trouble(
             request,
             Trouble(
                 title=_("There is no such page"),
                 lines=(_("The address may be mistyped."),),
                 kind="note",
-                link="/",
-                link_text=_("Go to the update page"),
+                link=link,
+                link_text=link_text,
             ),
             status=404,
         )
+
+    async def _way_on(self) -> tuple[str, str]:
+        """Give where somebody goes from here, and what the link is called."""
+        try:
+            is_claimed = await self._backends.claimed()
+        except HoldfastError:
+            is_claimed = True  # nobody knows now; the page that is first asks again
+        if is_claimed:
+            return "/", _("Go to the update page")
+        return "/claim", _("Claim this device")
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """Show a refusal that no form shows."""
@@ -201,14 +212,15 @@ class Pages:
                 ),
                 status=503,
             )
+        link, link_text = await self._way_on()
         return await self._desk.trouble(
             request,
             Trouble(
                 title=_("That did not work"),
                 lines=tuple(line for line in (str(error), error.hint) if line),
                 code=error.code,
-                link="/",
-                link_text=_("Go to the update page"),
+                link=link,
+                link_text=link_text,
             ),
             status=status_of(error),
         )

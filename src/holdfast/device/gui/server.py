@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from holdfast.core.errors import PortTakenError, UsageError
-from holdfast.device.gui.doorway import MOST, Doorway
+from holdfast.device.gui.doorway import MOST, REGULARS, Doorway, Host, Regulars
 from holdfast.device.gui.guard import App, is_own_host
 
 REQUEST_S = 10.0
@@ -22,17 +22,23 @@ _HEAD_BYTES = 16_384
 _HIGHEST_PORT = 65_535
 
 
-class PatientNoMore(H11Protocol):
+class PatientNoMore(H11Protocol, Host):
     """Lets go of clients that open a connection and never finish a request (slow loris)."""
 
     _deadline: asyncio.TimerHandle | None = None
-    gone: Callable[[], None] | None = None
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a whole request came, and its answer is being made."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
 
     def connection_made(  # type: ignore[override] # uvicorn narrows it to asyncio.Transport
         self, transport: asyncio.Transport
     ) -> None:
         """Begin to count with the connection."""
         super().connection_made(transport)
+        self.has_begun = True
         self._count()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -58,7 +64,7 @@ class PatientNoMore(H11Protocol):
 
     def _let_go(self) -> None:
         # While an answer is being made the body was not necessarily read; both get the same time.
-        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+        if self.is_answering:
             self._count()
             return
         self.transport.close()
@@ -99,7 +105,7 @@ def configured(app: App) -> uvicorn.Config:
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,
-        "limit_concurrency": MOST,
+        # No limit_concurrency: it would turn everybody away once strangers hold all places.
         "backlog": MOST,
         "timeout_keep_alive": 15,
         "timeout_graceful_shutdown": 1,
@@ -128,6 +134,7 @@ class WebServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the door of each socket."""
         await self.lifespan.startup()
+        self.lifespan.state[REGULARS] = regulars = Regulars()  # each request carries it
         protocol = partial(
             PatientNoMore,
             config=self.config,
@@ -136,7 +143,8 @@ class WebServer(uvicorn.Server):
         )
         own = partial(is_own_host, names=self._names)
         self._doors = [
-            Doorway(one, tls=self._tls, protocol=protocol, is_own_host=own) for one in sockets or ()
+            Doorway(one, tls=self._tls, protocol=protocol, is_own_host=own, regulars=regulars)
+            for one in sockets or ()
         ]
         self.servers = []
         self.started = True

@@ -43,6 +43,10 @@ def account(request: HttpRequest) -> HttpResponse:
 def password(request: HttpRequest) -> HttpResponse:
     """Change the own password."""
     mine = services.must_be_local(own(request))
+    has = factors.of(mine)
+    # With a second factor the password until now is not all that has to be shown.
+    if has and not sessions.is_proved(request):
+        return sessions.ask_first(request)
     form = PasswordForm(mine, None if "suggest" in request.POST else request.POST or None)
     if form.is_valid() and not _knows_old(request, form):
         form.add_error("old", _("This is not your password."))
@@ -51,7 +55,8 @@ def password(request: HttpRequest) -> HttpResponse:
         return with_scripts(render(request, "staff/password.html", shown, status=status_of(form)))
     services.change_password(mine, password=form.cleaned_data["password"])
     sessions.go_on(request, mine)
-    sessions.prove(request)
+    if not has:
+        sessions.prove(request)
     messages.success(request, _("The password is changed; other sessions are logged out."))
     return redirect("staff:account")
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from holdfast.hub.errors import ConfirmError
 from holdfast.hub.moments import MINUTE_MS, now_ms
-from holdfast.hub.staff import factors, known, logins, sessions, visitors
+from holdfast.hub.staff import factors, known, logins, sessions, visitors, visits
 from holdfast.hub.staff.errors import StepLostError
 from holdfast.hub.staff.models import Account
 from holdfast.hub.staff.services import record
@@ -54,6 +54,7 @@ def first_step_done(
     request: HttpRequest, account: Account, *, how: str, back: str, proved: bool = True
 ) -> HttpResponse:
     """Go on once somebody's password, directory or provider said yes."""
+    visits.left(request)
     if not factors.of(account):
         return welcome(request, account, how=how, back=back, proved=proved)
     request.session.flush()
@@ -62,6 +63,7 @@ def first_step_done(
         "epoch": account.epoch,
         "how": how,
         "back": back,
+        "proved": proved,
         "at_ms": now_ms(),
     }
     request.session.set_expiry(_BEGUN)
@@ -87,7 +89,13 @@ def pending(request: HttpRequest) -> tuple[Account, dict[str, Any]]:
 def second_step_done(request: HttpRequest, *, how: str) -> HttpResponse:
     """Log in whose second factor was right as well."""
     account, found = pending(request)
-    return welcome(request, account, how=f"{found['how']} + {how}"[:64], back=found["back"])
+    return welcome(
+        request,
+        account,
+        how=f"{found['how']} + {how}"[:64],
+        back=found["back"],
+        proved=found.get("proved", False),
+    )
 
 
 def second_step_failed(request: HttpRequest) -> None:
@@ -106,6 +114,7 @@ def welcome(
 ) -> HttpResponse:
     """Begin a session, write it down, and make the browser known."""
     address, cookie = visitors.address_of(request), known.cookie_of(request)
+    visits.left(request)
     with transaction.atomic():
         is_known = bool(known.id_for(cookie, account.name))
         new_source = not is_known and logins.is_new_source(account, address)
@@ -114,6 +123,7 @@ def welcome(
         facts = {"how": how, "new_source": new_source}
         record(by=account.name, what="account.logged_in", subject=account.name, facts=facts)
         shown = known.remember(account, cookie)
+    visits.came(request, account)
     answer = redirect(back)
     known.set_cookie(answer, shown)
     return answer
@@ -129,6 +139,9 @@ def confirmed(request: HttpRequest, account: Account, *, fresh: bool, back: str)
         raise ConfirmError("the provider knows you as somebody else than who is logged in")
     if not fresh:
         raise ConfirmError("the provider did not ask you again who you are")
+    if factors.of(account):
+        sessions.prove_half(request)
+        return redirect(sessions.confirm_path(back))
     sessions.prove(request)
     record(by=account.name, what="account.confirmed", subject=account.name)
     return redirect(back)

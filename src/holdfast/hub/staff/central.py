@@ -4,9 +4,11 @@ The settings stand in hub.toml, the secrets in files that it names. Servers are 
 of its own that ends with the answer; nothing of a password stays on the hub.
 """
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -15,9 +17,16 @@ import structlog
 from django.conf import settings
 
 from holdfast.accounts.directories import asking
-from holdfast.accounts.directories.settings import CentralLogin, Methods, to_json
+from holdfast.accounts.directories.settings import (
+    CentralLogin,
+    Methods,
+    must_have_long_secrets,
+    to_json,
+)
 from holdfast.accounts.errors import CentralSettingsError
 from holdfast.accounts.hashing.slots import Slots
+from holdfast.accounts.normal import folded
+from holdfast.core.clock import now
 
 log = structlog.get_logger()
 SERVICE: Final = "hub"
@@ -30,6 +39,10 @@ _asked = Slots(_ASKED_AT_ONCE, wait_s=_WAIT_S)
 _dead_lock = threading.Lock()
 _dead: dict[str, float] = {}
 """Moment of the monotonic clock until which a server is left out."""
+_ending: dict[str, str] = {}
+"""Last day of certificates that end soon, by server, as the last login over each saw it."""
+_told: dict[str, dt.date] = {}
+"""Day on which that was written to the log last."""
 
 
 def central() -> CentralLogin:
@@ -45,6 +58,17 @@ def methods() -> Methods:
     )
 
 
+def is_emergency(name: str) -> bool:
+    """Tell whether a name is that of an account which is local whatever servers say."""
+    return folded(name) in {folded(each) for each in methods().local_names}
+
+
+def ends_on(server: str) -> str:
+    """Give the last day of a server's certificate if a login saw that it is near; else empty."""
+    with _dead_lock:
+        return _ending.get(server, "")
+
+
 def is_set_up() -> bool:
     """Tell whether any server is asked."""
     return methods().order != ("local",)
@@ -57,6 +81,21 @@ def secrets() -> Mapping[str, str]:
         CentralSettingsError: One cannot be read; it names the server, not the secret.
     """
     return {name: _content(name, path) for name, path in settings.HUB.central_login_secrets.items()}
+
+
+def secrets_must_be_long() -> None:
+    """Refuse to start with a shared secret that can be found out by trying.
+
+    One that cannot be read now is told of when its server is asked: it may be there by then.
+
+    Raises:
+        CentralSettingsError: One is too short; it names the server.
+    """
+    found: dict[str, str | None] = {}
+    for name, path in settings.HUB.central_login_secrets.items():
+        with suppress(CentralSettingsError):
+            found[name] = _content(name, path)
+    must_have_long_secrets(central(), found)
 
 
 def _content(name: str, path: Path) -> str:
@@ -86,7 +125,7 @@ def ask(
     Args:
         groups: Names of the groups, in their order.
         name: As typed.
-        password: As typed, NFKC.
+        password: As typed.
         source: Address of the browser.
         budget_s: Seconds that are left for this login; None for all of them.
 
@@ -107,6 +146,7 @@ def ask(
             budget_s=max(_LEAST_S, central().budget_s if budget_s is None else budget_s),
         )
     _note_dead(told)
+    _note_ending(told)
     return told
 
 
@@ -127,11 +167,42 @@ def try_out(server: str, *, name: str = "", password: str = "") -> asking.Tested
         )
 
 
+def keeps_records(group: str) -> bool:
+    """Tell whether the servers of a group want to know who came and left: those of TACACS+."""
+    found = central()
+    return any(
+        found.server(each.servers[0]).protocol == "tacacs+"  # all of a group speak the same
+        for each in found.groups
+        if each.name == group
+    )
+
+
+def record(visit: asking.Visit, *, group: str) -> None:
+    """Tell the accounting of a group of servers that somebody came or left.
+
+    It keeps nobody waiting, and nothing that goes wrong with it changes a login.
+    """
+
+    def lost(reason: str) -> None:
+        log.warning("login.unrecorded", visit=visit.kind, group=group, reason=reason)
+
+    try:
+        known, dead = secrets(), _left()
+    except CentralSettingsError as error:
+        lost(str(error))
+        return
+    if not asking.record_aside(
+        _settings_json(), known, visit, groups=(group,), told=lost, dead=dead
+    ):
+        lost("too many are told at this moment")
+
+
 def forget() -> None:
     """Begin as a process does that was just started."""
     _settings_json.cache_clear()
     with _dead_lock:
-        _dead.clear()
+        for kept in (_dead, _ending, _told):
+            kept.clear()
 
 
 def _left() -> dict[str, float]:
@@ -151,3 +222,16 @@ def _note_dead(told: asking.Told) -> None:
             _dead.pop(name, None)
             if name in told.dead:
                 _dead[name] = now_s + told.dead[name]
+
+
+def _note_ending(told: asking.Told) -> None:
+    """Warn of certificates that end soon, of each once a day."""
+    today = now().date()
+    with _dead_lock:
+        for name in {str(one["server"]) for one in told.tries if not one.get("step")}:
+            _ending.pop(name, None)
+        _ending.update(told.ending)
+        due = [name for name in told.ending if _told.get(name) != today]
+        _told.update(dict.fromkeys(due, today))
+    for name in due:
+        log.warning("central_login.certificate_ends", server=name, on=told.ending[name])

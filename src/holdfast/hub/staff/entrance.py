@@ -5,11 +5,13 @@ answer after the same work. What somebody types as a name is kept nowhere: it is
 password.
 """
 
+import re
 import time
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from django.contrib.auth.hashers import check_password
@@ -25,7 +27,8 @@ from holdfast.accounts.errors import (
     ThrottledError,
 )
 from holdfast.accounts.hashing.passwords import choose_decoy, make_decoy
-from holdfast.accounts.policy import PasswordRefusedError, normalised
+from holdfast.accounts.normal import folded, normalised
+from holdfast.accounts.policy import PasswordRefusedError
 from holdfast.accounts.throttle import source_of
 from holdfast.hub.config import STAFF
 from holdfast.hub.errors import NoAccessError
@@ -99,23 +102,26 @@ def enter(attempt: Attempt) -> Entered | None:
         HashingBusyError: Too many at the same moment.
         DirectoryChildError: No server could be asked, and no local account is next.
     """
-    return _tried(attempt, _asked)
+    return _tried(attempt, _asked, _account_name(attempt.name))
 
 
-def _tried(attempt: Attempt, ask: Callable[[Attempt], Entered | None]) -> Entered | None:
+def _tried(
+    attempt: Attempt, ask: Callable[[Attempt], Entered | None], account_name: str
+) -> Entered | None:
     """Ask somebody who knows passwords, behind the brake."""
-    known_id = known.id_for(attempt.cookie, _account_name(attempt.name))
+    known_id = known.id_for(attempt.cookie, account_name)
     who = brake.who(attempt.name, attempt.address, known_id)
+    note_failure = partial(_note_failure, attempt, account_name)
     try:
         with brake.one_try(who):
             found = ask(attempt) if _can_be(attempt) else None
             if found is None:
                 # In one transaction: a name with an account takes no second commit.
-                brake.failed(who, beside=lambda: _note_failure(attempt))
+                brake.failed(who, beside=note_failure)
                 return None
             brake.succeeded(who)
     except TooKnownError:
-        brake.failed(who, beside=lambda: _note_failure(attempt))
+        brake.failed(who, beside=note_failure)
         raise
     except ThrottledError as error:
         if error.switched_off:
@@ -130,14 +136,13 @@ def confirms(account: Account, password: str, *, address: str, cookie: str) -> b
     Raises:
         ThrottledError: Too many failures lately.
     """
-    typed, _, group = account.name.rpartition("@")
+    plain, _, group = account.name.rpartition("@")
+    name, ask = account.name, _of_local
     if account.origin == Origin.DIRECTORY:
-        attempt = Attempt.of(name=typed, password=password, address=address, cookie=cookie)
         # Nobody else learns the password: not the groups before it, nor this hub's accounts.
-        found = _tried(attempt, lambda one: _of_group(one, group))
-    else:
-        attempt = Attempt.of(name=account.name, password=password, address=address, cookie=cookie)
-        found = _tried(attempt, _of_local)
+        name, ask = account.typed or plain, partial(_of_group, group)
+    attempt = Attempt.of(name=name, password=password, address=address, cookie=cookie)
+    found = _tried(attempt, ask, account.name)
     return found is not None and found.account.pk == account.pk
 
 
@@ -146,11 +151,11 @@ def _of_local(attempt: Attempt) -> Entered | None:
     return Entered(account=found) if found else None
 
 
-def _of_group(attempt: Attempt, group: str) -> Entered | None:
+def _of_group(group: str, attempt: Attempt) -> Entered | None:
     told = central.ask(
         (group,),
         name=attempt.name,
-        password=normalised(attempt.password),
+        password=attempt.password,
         source=attempt.address,
     )
     if told.kind == "unavailable":
@@ -159,12 +164,16 @@ def _of_group(attempt: Attempt, group: str) -> Entered | None:
 
 
 def _account_name(name: str) -> str:
-    """Find the account that a name may mean: the local one, or the only one with an @ behind it."""
+    """Find the account that a name may mean: the local one, or one of a directory."""
     if Account.objects.filter(name=name).exists():
         return name
+    local = _local_account(name)
+    if local is not None:
+        return local.name
     groups = [group for run in segments(central.methods()) for group in run if group != LOCAL]
     names = [f"{name.lower()}@{group}" for group in groups]
-    found = Account.objects.filter(name__in=names, origin=Origin.DIRECTORY).first()
+    people = Account.objects.filter(origin=Origin.DIRECTORY)
+    found = people.filter(name__in=names).first() or people.filter(typed=name).first()
     return found.name if found else name
 
 
@@ -182,7 +191,7 @@ def _can_be(attempt: Attempt) -> bool:
 def _asked(attempt: Attempt) -> Entered | None:
     """Ask the methods in their order; the next only where a server could not be reached."""
     methods = central.methods()
-    emergency = attempt.name in methods.local_names
+    emergency = central.is_emergency(attempt.name)
     order = [(LOCAL,)] if emergency else list(segments(methods))
     unreached: Exception | None = None
     until = time.monotonic() + central.central().budget_s
@@ -190,11 +199,7 @@ def _asked(attempt: Attempt) -> Entered | None:
         if run == (LOCAL,):
             found = _local(attempt)
             # A no to a local account ends the search; a name that is none may be a directory's.
-            if (
-                found
-                or place == len(order) - 1
-                or Account.objects.filter(name=attempt.name, origin=Origin.LOCAL).exists()
-            ):
+            if found or place == len(order) - 1 or _local_account(attempt.name):
                 if found and central.is_set_up():
                     _report_local(found, emergency=emergency, unreached=unreached is not None)
                 return Entered(account=found) if found else None
@@ -203,7 +208,7 @@ def _asked(attempt: Attempt) -> Entered | None:
             told = central.ask(
                 run,
                 name=attempt.name,
-                password=normalised(attempt.password),
+                password=attempt.password,
                 source=attempt.address,
                 budget_s=until - time.monotonic(),
             )
@@ -226,10 +231,20 @@ def _unreached(told: Told) -> DirectoryChildError:
     return DirectoryChildError("none of them could be reached")
 
 
+def _local_account(name: str) -> Account | None:
+    """Find the local account of a name in capitals or small letters, as on the device.
+
+    One of exactly this name comes first, should an older hub have made two that differ in that.
+    """
+    names = {name, folded(name)}
+    found = {one.name: one for one in Account.objects.filter(name__in=names, origin=Origin.LOCAL)}
+    return found.get(name) or found.get(folded(name))
+
+
 def _local(attempt: Attempt) -> Account | None:
     """Check a local account; a name without one takes as long."""
-    account = Account.objects.filter(name=attempt.name, origin=Origin.LOCAL, is_active=True).first()
-    if account is None or not account.has_usable_password():
+    account = _local_account(attempt.name)
+    if account is None or not account.is_active or not account.has_usable_password():
         with suppress(ExpiredHashError):
             check_password(normalised(attempt.password), _decoy(attempt.name))
         return None
@@ -281,6 +296,7 @@ def _of_directory(told: Told, attempt: Attempt) -> Entered | None:
     if told.kind == "rejected":
         log.info("login.rejected", group=told.group, server=told.server, reason=told.reason)
         return None
+    is_spelt = told.is_spelt and bool(told.name)
     name = _kept_name(told.name or attempt.name, told.group)
     account = Account.objects.filter(name=name).first()
     if account is not None and account.origin != Origin.DIRECTORY:
@@ -288,17 +304,53 @@ def _of_directory(told: Told, attempt: Attempt) -> Entered | None:
     if told.kind == "no-role" or told.role != STAFF:
         record_no_role(name, {"server": told.server})
         raise NoAccessError("your password is right, but you are not staff of this hub")
-    account = account or _came(name, told.server)
-    return Entered(account=account, how=told.group) if account.is_active else None
+    account = account or _came(name, told.server, is_spelt=is_spelt)
+    if not account.is_active:
+        return None
+    if account.typed != attempt.name:
+        account.typed = attempt.name
+        account.save(update_fields=["typed"])
+    return Entered(account=account, how=told.group)
 
 
 @transaction.atomic
-def _came(name: str, server: str) -> Account:
+def _came(name: str, server: str, *, is_spelt: bool) -> Account:
+    if not is_spelt:
+        _must_be_the_only_spelling(name)
     account = Account(name=name, origin=Origin.DIRECTORY, created_ms=now_ms())
     account.set_unusable_password()
     account.save()
     record(by=name, what="account.came", subject=name, facts={"server": server})
     return account
+
+
+def _must_be_the_only_spelling(name: str) -> None:
+    r"""Refuse a second account for what may be the same person.
+
+    A server of RADIUS or TACACS+ may take `ada`, `CORP\ada` and `ada@corp` for one person and not
+    tell its own spelling. Who was switched off would come back under another; and whether two such
+    names are one person cannot be known here, so they are never put together either.
+
+    Raises:
+        NoAccessError: Somebody whose name differs in the realm alone has an account.
+    """
+    form, _, group = name.rpartition("@")
+    plain = _without_realm(form)
+    alike = Account.objects.filter(
+        origin=Origin.DIRECTORY, name__contains=plain, name__endswith=f"@{group}"
+    )
+    if any(_without_realm(one.name.rpartition("@")[0]) == plain for one in alike):
+        error = NoAccessError("your password is right, but a name like this has an account already")
+        error.hint = (
+            "Type your name as you did the first time. If that was somebody else, let the server "
+            "tell its own spelling (User-Name in the Access-Accept of RADIUS)."
+        )
+        raise error
+
+
+def _without_realm(name: str) -> str:
+    """Take a realm from a name, before a slash or after an @ or %; never all of the name."""
+    return re.split(r"[@%]", re.split(r"[\\/]", name)[-1])[0] or name
 
 
 def _kept_name(name: str, group: str) -> str:
@@ -320,8 +372,8 @@ def _report_local(account: Account, *, emergency: bool, unreached: bool) -> None
     log.warning("login.local_used", account=account.name, **facts)
 
 
-def _note_failure(attempt: Attempt) -> None:
-    account = Account.objects.filter(name=_account_name(attempt.name)).first()
+def _note_failure(attempt: Attempt, account_name: str) -> None:
+    account = Account.objects.filter(name=account_name).first()
     if account is not None:
         note(account, how=PASSWORD, address=attempt.address, success=False)
     source = salted_hmac("holdfast.staff.source", source_of(attempt.address), algorithm="sha256")

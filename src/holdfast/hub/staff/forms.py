@@ -71,16 +71,43 @@ class PasskeyForm(CredentialForm):
     )
 
 
-class ConfirmForm(forms.Form):
-    """The own password or a code once more; one of the two."""
+class ConfirmForm(CodeForm):
+    """The own password once more, and a code where there is a second factor.
 
-    password = _password(_("Password"), autocomplete="current-password", required=False)
-    code = forms.CharField(
-        label=_("Or a code from your app"),
-        max_length=40,
+    Args:
+        has_password: Whether a password is asked for.
+        has_factor: Whether a code is.
+    """
+
+    password = _password(_("Password"), autocomplete="current-password")
+    field_order = ("password", "code")
+
+    def __init__(self, *args: Any, has_password: bool, has_factor: bool, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        if not has_password:
+            del self.fields["password"]
+        if not has_factor:
+            del self.fields["code"]
+
+
+class EmailForm(forms.Form):
+    """Where logins from new sources are told."""
+
+    email = forms.CharField(
+        label=_("E-mail address"),
         required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+        max_length=254,
+        help_text=_("A login from a place that was not seen before is told there. May stay empty."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
+
+    def clean_email(self) -> str:
+        """Refuse what no mail can be sent to."""
+        given = str(self.cleaned_data["email"])
+        try:
+            return checked(given) if given else ""
+        except AddressError as error:
+            raise ValidationError(f"{error}. {error.hint}") from error
 
 
 class _NewPasswordForm(forms.Form):
@@ -91,8 +118,14 @@ class _NewPasswordForm(forms.Form):
     again = _password(_("The same once more"), autocomplete="new-password", required=False)
 
     def account(self) -> Account:
-        """Return the account that the password is for; it must not resemble its name."""
-        return Account(name=self.cleaned_data.get("name", ""))
+        """Return the account that the password is for; it must not resemble its name or address."""
+        given = getattr(self, "cleaned_data", {})
+        return Account(name=given.get("name", ""), email=given.get("email", ""))
+
+    @property
+    def shortest(self) -> int:
+        """Give the least length, in code points."""
+        return passwords.shortest(self.account())
 
     @property
     def takes_offer(self) -> bool:
@@ -120,7 +153,7 @@ class _NewPasswordForm(forms.Form):
             self.add_error("again", _("This is not the same password."))
 
 
-class AccountForm(_NewPasswordForm):
+class AccountForm(_NewPasswordForm, EmailForm):
     """The account that a set-up link makes."""
 
     name = _name(
@@ -129,7 +162,7 @@ class AccountForm(_NewPasswordForm):
         validators=[PLAIN_NAME],
         help_text=_("What you log in with, and how the audit trail calls you."),
     )
-    field_order = ("name", "offer", "password", "again")
+    field_order = ("name", "email", "offer", "password", "again")
 
     def clean_name(self) -> str:
         """Refuse a name that is taken."""
@@ -150,29 +183,19 @@ class PasswordForm(_NewPasswordForm):
         super().__init__(*args, **kwargs)
         self._account = account
 
+    def clean(self) -> dict[str, Any]:
+        """Refuse the password until now, beside what every new one is refused for."""
+        cleaned = super().clean()
+        new, old = cleaned.get("password", ""), cleaned.get("old", "")
+        # What was typed, in the form that is hashed: it says nothing of what is stored.
+        if new and normalised(new) == normalised(old):
+            same = _("The new password is the old one. Choose one that you have never used here.")
+            self.add_error("password", ValidationError(same, code="same"))
+        return cleaned
+
     def account(self) -> Account:
         """Return whoever changes it."""
         return self._account
-
-
-class EmailForm(forms.Form):
-    """Where logins from new sources are told."""
-
-    email = forms.CharField(
-        label=_("E-mail address"),
-        required=False,
-        max_length=254,
-        help_text=_("A login from a place that was not seen before is told there. May stay empty."),
-        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
-    )
-
-    def clean_email(self) -> str:
-        """Refuse what no mail can be sent to."""
-        given = str(self.cleaned_data["email"])
-        try:
-            return checked(given) if given else ""
-        except AddressError as error:
-            raise ValidationError(f"{error}. {error.hint}") from error
 
 
 class WhyForm(forms.Form):

@@ -14,7 +14,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from holdfast.hub.middleware import WITH_SCRIPTS
 from holdfast.hub.staff import (
     arrival,
-    central,
     entrance,
     factors,
     known,
@@ -23,6 +22,7 @@ from holdfast.hub.staff import (
     services,
     sessions,
     visitors,
+    visits,
 )
 from holdfast.hub.staff.forms import AccountForm, CodeForm, ConfirmForm, CredentialForm, LoginForm
 from holdfast.hub.staff.models import Origin
@@ -145,6 +145,7 @@ def openid_callback(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def logout(request: HttpRequest) -> HttpResponse:
     """Log out."""
+    visits.left(request)
     auth.logout(request)
     return redirect("staff:login")
 
@@ -158,8 +159,8 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
     if not form.is_valid():
         shown = {"form": form, "offer": passwords.suggest()}
         return with_scripts(render(request, "staff/setup.html", shown, status=status_of(form)))
-    name, password = form.cleaned_data["name"], form.cleaned_data["password"]
-    account = services.make_account(token, name=name, password=password)
+    given = {field: form.cleaned_data[field] for field in ("name", "password", "email")}
+    account = services.make_account(token, **given)
     answer = arrival.welcome(request, account, how="set-up link", back=resolve_url("staff:home"))
     messages.success(request, _("Welcome. This account is yours; the set-up link is used up."))
     return answer
@@ -168,34 +169,35 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def confirm(request: HttpRequest) -> HttpResponse:
     """Let whoever is logged in show once more who it is, before something dangerous."""
-    form = ConfirmForm(request.POST or None)
     account, back = own(request), target_of(request)
+    has = factors.of(account)
+    is_openid = account.origin == Origin.OPENID
+    # A code of whom a provider knows counts after the provider's yes, not in its place.
+    has_factor = bool(has) and (not is_openid or sessions.is_half_proved(request))
+    form = ConfirmForm(request.POST or None, has_password=not is_openid, has_factor=has_factor)
     if form.is_valid():
         if _is_shown(request, form):
             sessions.prove(request)
             services.record(by=account.name, what="account.confirmed", subject=account.name)
             return redirect(back)
         form.add_error(None, _("This is not right."))
-    has = factors.of(account)
     shown = {
         "form": form,
-        "factors": has,
         "options": factors.begin_passkey_login(account) if has.passkeys else None,
-        "has_password": account.origin != Origin.OPENID,
-        "is_central": account.origin == Origin.DIRECTORY and central.is_set_up(),
-        "provider": account.name.rpartition("@")[2] if account.origin == Origin.OPENID else "",
+        "provider": account.name.rpartition("@")[2] if is_openid and not has_factor else "",
         "next": back,
     }
     return with_scripts(render(request, "staff/confirm.html", shown, status=status_of(form)))
 
 
 def _is_shown(request: HttpRequest, form: ConfirmForm) -> bool:
-    account, password = own(request), form.cleaned_data["password"]
-    if form.cleaned_data["code"]:
-        return factors.use_code(account, form.cleaned_data["code"], **_from(request)) is not None
-    if not password or account.origin == Origin.OPENID:
+    account, typed = own(request), form.cleaned_data
+    # The password first: who does not know it uses up no code, and learns nothing of one.
+    if "password" in typed and not entrance.confirms(account, typed["password"], **_from(request)):
         return False
-    return entrance.confirms(account, password, **_from(request))
+    if "code" in typed:
+        return factors.use_code(account, typed["code"], **_from(request)) is not None
+    return "password" in typed  # a form that asks for nothing shows nothing
 
 
 def _from(request: HttpRequest) -> dict[str, str]:

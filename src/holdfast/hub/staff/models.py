@@ -32,6 +32,8 @@ class Account(AbstractBaseUser):
         name: What this person types to log in; with `@` and a group of servers or a provider
             behind it for who has no password here.
         origin: Who says who this is.
+        typed: Name with which the directory knew this person last, such as a mail address; empty
+            for who has no directory.
         email: Where a login from a new source is told; empty for nowhere.
         is_active: False keeps the person out and the history readable.
         short_password: Whether the password is one that needs a second factor beside it.
@@ -43,6 +45,7 @@ class Account(AbstractBaseUser):
     password = models.CharField(max_length=512)
     name = models.CharField(max_length=128, unique=True)
     origin = models.TextField(choices=Origin.choices, default=Origin.LOCAL)
+    typed = models.CharField(max_length=64, blank=True, default="")
     email = models.CharField(max_length=254, blank=True, default="")
     is_active = models.BooleanField(default=True)
     short_password = models.BooleanField(default=False)

@@ -13,11 +13,13 @@ from django.utils.translation import gettext as _
 from holdfast.accounts import policy
 from holdfast.accounts.blocklist import signature
 from holdfast.accounts.policy import Context, Lists, PasswordRefusedError
+from holdfast.hub.products import queries
 from holdfast.hub.products.models import Product
 from holdfast.hub.staff.models import Account
 
 LONGEST = policy.LONGEST
-_MOST_PRODUCTS = 50
+_MOST_PRODUCTS = 20
+"""Of which names are forbidden: `Context` looks at 64 words."""
 _FEWEST_TAKEN_OVER = 6
 _FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
@@ -42,14 +44,17 @@ def has_second_factor(account: Account) -> bool:
 
 def context_of(account: Account) -> Context:
     """Collect the words that no password of this account may be made of."""
-    products = Product.objects.values_list("vendor", "name")[:_MOST_PRODUCTS]
-    names = {name for pair in products for name in pair}
-    return Context(
-        user=account.name,
-        email=account.email,
-        host=settings.HUB.host,
-        others=(*sorted(names), socket.gethostname()),
-    )
+    names = {socket.gethostname(): None}
+    for product in Product.objects.all()[:_MOST_PRODUCTS]:
+        profile = queries.profile_of(product)
+        model = profile.identity.model if profile else ""
+        names |= dict.fromkeys((product.vendor, product.name, product.pk, model))
+    return Context(user=account.name, email=account.email, host=settings.HUB.host, others=(*names,))
+
+
+def shortest(account: Account) -> int:
+    """Give the least length of a password of this account, in code points."""
+    return policy.SHORTEST_WITH_SECOND if has_second_factor(account) else policy.SHORTEST
 
 
 def must_be_usable(password: str, account: Account) -> str:

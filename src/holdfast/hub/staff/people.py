@@ -38,11 +38,13 @@ class ServerView:
         server: Its settings; there is no secret in them.
         has_secret: Whether hub.toml names a file with its secret.
         is_plain: Whether anybody on the way can change its answers.
+        ends_on: Last day of its certificate if that is near, such as 2031-05-17; else empty.
     """
 
     server: Server
     has_secret: bool
     is_plain: bool
+    ends_on: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +68,12 @@ class CentralView:
 
 def everybody() -> list[Person]:
     """Describe every account."""
-    emergency = set(central.methods().local_names)
     return [
         Person(
             account=account,
             factors=factors.of(account),
             last=account.logins.filter(success=True).first(),
-            is_emergency=account.origin == Origin.LOCAL and account.name in emergency,
+            is_emergency=account.origin == Origin.LOCAL and central.is_emergency(account.name),
         )
         for account in Account.objects.order_by("-is_active", "name")
     ]
@@ -102,8 +103,9 @@ def change(account: Account, what: str, *, by: str, why: str) -> None:
 
 def unlock(account: Account, *, by: str, why: str = "") -> None:
     """Let passwords and codes be heard again that were switched off after a hundred wrong ones."""
-    typed = account.name.rpartition("@")[0] or account.name
-    brake.opened(account.name, typed, factors.counted_as(account))
+    plain = account.name.rpartition("@")[0] or account.name
+    typed = account.typed or plain
+    brake.opened(account.name, plain, typed, factors.counted_as(account))
     services.record(by=by, what="account.unlocked", subject=account.name, why=why)
 
 
@@ -148,6 +150,7 @@ def central_view() -> CentralView:
                 server=each,
                 has_secret=each.name in settings.HUB.central_login_secrets,
                 is_plain=each.transport == "plain",
+                ends_on=central.ends_on(each.name),
             )
             for each in found.servers
         ),

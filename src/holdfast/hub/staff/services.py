@@ -126,7 +126,7 @@ def open_setup_link(token: str) -> SetupLink:
 
 
 @transaction.atomic
-def make_account(token: str, *, name: str, password: str) -> Account:
+def make_account(token: str, *, name: str, password: str, email: str = "") -> Account:
     """Make the account for which a set-up link was printed, and use the link up.
 
     Raises:
@@ -134,22 +134,28 @@ def make_account(token: str, *, name: str, password: str) -> Account:
         PasswordRefusedError: The password may not be used.
     """
     link = open_setup_link(token)
-    account = add_account(name, password, by=name)
+    account = add_account(name, password, by=name, email=email)
     link.used_ms = now_ms()
     link.save()
     return account
 
 
 @transaction.atomic
-def add_account(name: str, password: str, *, by: str) -> Account:
+def add_account(name: str, password: str, *, by: str, email: str = "") -> Account:
     """Make a local account.
+
+    Args:
+        name: A plain one that is free.
+        password: As typed.
+        by: Who does it.
+        email: Where a login from a new source is told; empty for nowhere.
 
     Raises:
         UsageError: Name is none, or taken.
         PasswordRefusedError: The password may not be used.
     """
     must_be_free_name(name)
-    account = Account(name=name, created_ms=now_ms())
+    account = Account(name=name, email=email, created_ms=now_ms())
     _set_password(account, password)
     account.save()
     record(by=by, what="account.made", subject=name)

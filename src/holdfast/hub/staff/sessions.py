@@ -21,12 +21,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from holdfast.hub.moments import HOUR_MS, MINUTE_MS, now_ms
+from holdfast.hub.staff import visits
 from holdfast.hub.staff.models import Account
 
 LONGEST_MS = 12 * HOUR_MS
 PROOF_MS = 10 * MINUTE_MS
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-_BORN, _SEEN, _PROVED = "born_ms", "seen_ms", "proved_ms"
+HALF_MS = 5 * MINUTE_MS
+_BORN, _SEEN, _PROVED, _HALF = "born_ms", "seen_ms", "proved_ms", "half_proved_ms"
 _CLOCK_MS = 5 * MINUTE_MS
 """A clock that was put right by so much ends no session."""
 
@@ -91,12 +93,27 @@ def go_on(request: HttpRequest, account: Account) -> None:
 def prove(request: HttpRequest) -> None:
     """Note that who is logged in has just shown it again."""
     request.session[_PROVED] = now_ms()
+    request.session.pop(_HALF, None)
 
 
 def is_proved(request: HttpRequest) -> bool:
     """Tell whether that was within the last ten minutes."""
-    proved: int = request.session.get(_PROVED, 0)
-    return -_CLOCK_MS <= now_ms() - proved <= PROOF_MS
+    return _is_lately(request, _PROVED, PROOF_MS)
+
+
+def prove_half(request: HttpRequest) -> None:
+    """Note that a provider has just said who this is; the second factor is still to come."""
+    request.session[_HALF] = now_ms()
+
+
+def is_half_proved(request: HttpRequest) -> bool:
+    """Tell whether that was within the last five minutes."""
+    return _is_lately(request, _HALF, HALF_MS)
+
+
+def _is_lately(request: HttpRequest, what: str, most_ms: int) -> bool:
+    at: int = request.session.get(what, 0)
+    return -_CLOCK_MS <= now_ms() - at <= most_ms
 
 
 def has_ended(request: HttpRequest) -> bool:
@@ -135,6 +152,7 @@ class SessionLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Log out who stayed away for too long."""
         if request.user.is_authenticated and has_ended(request):
+            visits.left(request, at_ms=request.session.get(_SEEN))
             auth.logout(request)
             request.session.set_expiry(PROOF_MS // 1000)
             messages.info(request, _("You were logged out because nothing was done for a while."))
@@ -154,11 +172,21 @@ def proved(view: _View[_More]) -> _View[_More]:
     def asking(request: HttpRequest, /, *args: _More.args, **kwargs: _More.kwargs) -> HttpResponse:
         if is_proved(request):
             return view(request, *args, **kwargs)
-        # What was sent with a form is not kept: it is sent again after the proof.
-        back = request.get_full_path() if request.method in {"GET", "HEAD"} else _page_of(request)
-        return redirect(f"{reverse('staff:confirm')}?{urlencode({'next': back})}")
+        return ask_first(request)
 
     return asking
+
+
+def ask_first(request: HttpRequest) -> HttpResponse:
+    """Lead to the page that asks, and from there back."""
+    # What was sent with a form is not kept: it is sent again after the proof.
+    back = request.get_full_path() if request.method in {"GET", "HEAD"} else _page_of(request)
+    return redirect(confirm_path(back))
+
+
+def confirm_path(back: str) -> str:
+    """Give the address of the page that asks, with the one to which it leads."""
+    return f"{reverse('staff:confirm')}?{urlencode({'next': back})}"
 
 
 def _page_of(request: HttpRequest) -> str:

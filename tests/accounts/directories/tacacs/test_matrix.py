@@ -36,7 +36,9 @@ ANOTHER_KEY = "quite another shared secret it is..."
 def test_good(line: Line) -> None:
     server = line.serve()
     answer = line.ask(server.port)
-    assert answer == Accepted(name="ada", claims=LEVEL_15, server=f"127.0.0.1:{server.port}")
+    assert answer == Accepted(
+        name="ada", claims=LEVEL_15, server=f"127.0.0.1:{server.port}", is_spelt=False
+    )
     assert [kind for kind, _ in server.requests] == [1, 2]
     assert len(set(server.sessions)) == 2
 

@@ -35,6 +35,7 @@ def test_good_and_bad(line: Line, tacquito: Start) -> None:
         name="ada",
         claims=(Claim(kind="level", value="15"),),
         server=f"127.0.0.1:{server.port}",
+        is_spelt=False,
     )
     for name, password in [("ada", "wrong"), ("nobody", PASSWORD), ("ada*", PASSWORD)]:
         assert isinstance(line.ask(server.port, name, password), Rejected)

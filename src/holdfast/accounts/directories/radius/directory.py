@@ -35,12 +35,9 @@ from holdfast.accounts.directories.radius.packets import (
     status_request,
 )
 from holdfast.accounts.directories.reach import ReachError
-from holdfast.accounts.directories.settings import Server
+from holdfast.accounts.directories.settings import LEAST_SECRET, Server
 from holdfast.accounts.errors import RadiusSilenceError
 from holdfast.core import clock
-
-SHORT_SECRET = 16
-"""A shared secret of fewer characters is warned about (RFC 2865 3)."""
 
 _MOST_CHARACTERS = 256
 _NAS_IP, _CALLING_STATION, _NAS_IDENTIFIER, _PORT_TYPE, _NAS_IPV6 = 4, 31, 32, 61, 95
@@ -153,10 +150,10 @@ class RadiusDirectory:
             tell(Step(name="secret", ok=True, told="both sides use the same secret, below TLS"))
             return
         tell(Step(name="route", ok=True, told=f"{self._server.address} answers"))
-        if len(self._secret) < SHORT_SECRET:
+        if len(self._secret) < LEAST_SECRET:
             seen += (
                 f"; but it has only {len(self._secret)} characters: who sees one packet can try out"
-                f" all such secrets; use {SHORT_SECRET} or more random ones"
+                f" all such secrets; use {LEAST_SECRET} or more random ones"
             )
         tell(Step(name="secret", ok=True, told=seen))
 
@@ -201,7 +198,7 @@ class RadiusDirectory:
         if source and len(source) <= MOST_VALUE_BYTES and login.source.isprintable():
             more.append((_CALLING_STATION, source))
         return access_request(
-            _plain(login.name), _plain(login.password), self._secret.encode(), more
+            login.name.encode(), login.password.encode(), self._secret.encode(), more
         )
 
     def _status_question(self, ours: str) -> Request:
@@ -217,8 +214,13 @@ class RadiusDirectory:
         server = self._server.address
         if reply.code == Code.ACCESS_ACCEPT:
             # Only here attributes are read: some servers send them with a refusal, too.
-            name = name_of(reply.attributes) or _plain(login.name).decode()
-            return Accepted(name=name, claims=claims_of(reply.attributes), server=server)
+            told = name_of(reply.attributes)
+            return Accepted(
+                name=told or login.name,
+                claims=claims_of(reply.attributes),
+                server=server,
+                is_spelt=bool(told),
+            )
         if reply.code == Code.ACCESS_REJECT:
             return Rejected(reason="the server refused the name or the password", server=server)
         if reply.code == Code.ACCESS_CHALLENGE:
@@ -232,10 +234,6 @@ class RadiusDirectory:
         return Unavailable(step=error.step, reason=error.reason, server=self._server.address)
 
 
-def _plain(text: str) -> bytes:
-    return unicodedata.normalize("NFKC", text).encode()
-
-
 def _trouble(text: str, most_bytes: int) -> str:
     """Say why a text cannot be sent; empty if it can."""
     if not text:
@@ -244,7 +242,7 @@ def _trouble(text: str, most_bytes: int) -> str:
         return f"has more than {_MOST_CHARACTERS} characters"
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         return "has characters in it that cannot be sent"
-    if len(_plain(text)) > most_bytes:
+    if len(text.encode()) > most_bytes:
         return f"has more than {most_bytes} bytes, which RADIUS cannot carry"
     return ""
 

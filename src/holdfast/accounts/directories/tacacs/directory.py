@@ -27,7 +27,7 @@ from holdfast.accounts.directories.answers import (
 )
 from holdfast.accounts.directories.certificates import ending
 from holdfast.accounts.directories.reach import ReachError, connect, context_of, secure
-from holdfast.accounts.directories.settings import Server
+from holdfast.accounts.directories.settings import LEAST_SECRET, Server
 from holdfast.accounts.directories.tacacs import bodies
 from holdfast.accounts.directories.tacacs.bodies import Event, Noted, Permission, Status, Way
 from holdfast.accounts.directories.tacacs.packets import Kind, PacketError
@@ -40,8 +40,6 @@ from holdfast.accounts.directories.tacacs.words import (
     task_must_fit,
 )
 
-LEAST_SECRET = 16
-"""Shortest shared secret, in characters (RFC 8907 10.5.1)."""
 _SHELL = (b"service=shell", b"cmd=")
 
 Tell = Callable[[Step], None]
@@ -162,7 +160,8 @@ class TacacsDirectory:
         run.told("password", ok=True, told=f"Name and password are right, says {address}.")
         run.phase = "role"
         claims = self._authorised(run, way, name, source)
-        return Accepted(name=login.name, claims=claims, server=address)
+        # The protocol has no way to tell how the server spells the name.
+        return Accepted(name=login.name, claims=claims, server=address, is_spelt=False)
 
     def _login(self, run: _Run, name: bytes, password: bytes, source: bytes) -> tuple[Way, Status]:
         """Try PAP, and ASCII with a server that does not know PAP."""

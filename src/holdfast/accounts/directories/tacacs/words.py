@@ -37,7 +37,7 @@ def octets(what: str, text: str) -> bytes:
 
     Args:
         what: What it is, to be named in an error.
-        text: As it was normalised; it is sent exactly so.
+        text: It is sent exactly so.
 
     Raises:
         UnfitError: It is empty, too long, or no text that a server could know.

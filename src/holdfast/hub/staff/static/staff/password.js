@@ -16,3 +16,20 @@ for (const field of document.querySelectorAll("input[type=password]")) {
   field.form.addEventListener("submit", () => { field.type = "password"; });
   field.after(button);
 }
+// Counts while a new password is typed, as the server will; nothing is sent for it, and whether the
+// password is one that guessers try is said by the server, which decides.
+for (const line of document.querySelectorAll("[data-advice]")) {
+  const field = document.getElementById(line.dataset.advice);
+  const least = Number(line.dataset.least);
+  let timer = 0;
+  const say = () => {
+    const count = Array.from(field.value.normalize("NFKC")).length;
+    const text = count < least ? line.dataset.short : line.dataset.fine;
+    line.textContent = count ? text.replace("{count}", count).replace("{least}", least) : "";
+  };
+  field.addEventListener("input", () => {
+    window.clearTimeout(timer);
+    // A screen reader is not to read out every letter's count.
+    timer = window.setTimeout(say, 400);
+  });
+}
