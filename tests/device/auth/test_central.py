@@ -75,6 +75,21 @@ def test_a_directory_lets_somebody_in_with_a_role_of_the_profile(
     assert accounts.book.page("failed", 0)[0][0].name == ""
 
 
+def test_a_certificate_that_ends_soon_is_told_once_a_day(
+    accounts: Accounts,
+    servers: dict[str, Any],
+    clock: Any,  # noqa: ANN401 - of conftest.py
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    servers["vera"] = told("accepted", name="vera", role="viewer", ending={"one": "2031-05-17"})
+    for _ in range(3):
+        accounts.login(name="vera", password="anything")
+    assert capfd.readouterr().err.count("auth.certificate-ends server=one on=2031-05-17") == 1
+    clock.now_s += 86_400
+    accounts.login(name="vera", password="anything")
+    assert "auth.certificate-ends server=one" in capfd.readouterr().err
+
+
 def test_after_a_no_nobody_else_is_asked(
     accounts: Accounts, care: Care, servers: dict[str, Any]
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
@@ -65,6 +66,7 @@ class Central:
         self._staged: dict[int, str] = {}
         self._staged_at = 0.0
         self._dead: dict[str, float] = {}
+        self._warned: dict[str, date] = {}
         # Parts are staged by one thread and put into force by another.
         self._lock = Lock()
         self._read: Settings | None = None
@@ -148,6 +150,7 @@ class Central:
             write_whole(self._path, json.dumps(content).encode(), mode=_FILE_MODE)
             self._read = None
             self._dead = {}
+            self._warned = {}
 
     def reseal(self, sealed: Mapping[str, str]) -> None:
         """Keep the same secrets, sealed anew; names that are not known any more are left out.
@@ -195,6 +198,12 @@ class Central:
         now_s = self._monotonic()
         self._dead = {one: now_s + left_s for one, left_s in told.dead.items()}
         return told
+
+    def endings(self, told: Told, *, today: date) -> dict[str, str]:
+        """Give the last days of certificates that end soon, of each server once a day."""
+        due = {one: day for one, day in told.ending.items() if self._warned.get(one) != today}
+        self._warned.update(dict.fromkeys(due, today))
+        return due
 
     def try_out(
         self, settings: Settings, secrets: Mapping[str, str],

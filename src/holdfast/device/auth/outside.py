@@ -128,6 +128,9 @@ class Outside:
                 )
             except DirectoryChildError:
                 return None
+            ending = accounts.central.endings(told, today=accounts.now().date())
+            for server, day in ending.items():
+                say("auth.certificate-ends", server=server, on=day)
             if told.kind == "unavailable":
                 return None
             if told.kind != "accepted" or told.role not in accounts.facts.roles:
