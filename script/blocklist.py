@@ -27,6 +27,14 @@ MIRAI_ERRATA = {
     ("admin", "20xbully"): None,
 }
 MIRAI_MISSING = (("admin", "admin1234"), ("admin", "4321"))
+# Published for cameras and home gateways, and in none of the lists.
+FURTHER = (
+    ("IP camera (telnet)", "root", "ivdev"),
+    ("Grain Media IP camera (telnet)", "root", "GM8182"),
+    ("Huawei home gateway (telnet)", "root", "adminHW"),
+    ("IP camera (telnet)", "root", "20080826"),
+    ("IP camera (telnet)", "root", "hkipc2016"),
+)
 EMPTY = {"<blank>", "(none)"}
 
 Credential = tuple[str, str, str]
@@ -34,7 +42,7 @@ Credential = tuple[str, str, str]
 
 def credentials() -> list[Credential]:
     """Give product, user and password of everything that is delivered with a password."""
-    found = {("Mirai", *pair) for pair in MIRAI_MISSING}
+    found = {*FURTHER, *(("Mirai", *pair) for pair in MIRAI_MISSING)}
     table = lzma.decompress((SOURCES / "default-creds.csv.xz").read_bytes()).decode()
     for row in csv.DictReader(io.StringIO(table)):
         product, user, password = (

@@ -15,13 +15,15 @@ def entry(result: str = "wrong", name: str = "ada", source: str = "192.0.2.1") -
 
 
 def test_lines_read_back_and_damage_is_left_out() -> None:
-    kept = entry("in")._replace(is_new=True, is_emergency=True)
+    kept = entry("in")._replace(is_new=True, is_emergency=True, is_recovery=True)
     lines = [line_of(kept), b"", b"{", b"[]", b'{"at": 1}', line_of(kept)[:-20], b"\xff" * 50]
     assert list(entries_of(lines)) == [kept]
 
 
 def test_the_longest_line_is_read_back() -> None:
-    long = entry("in", name="\U0001f600" * 64, source="x" * 64)._replace(method="m" * 32)
+    long = entry("wrong-recovery", name="\U0001f600" * 64, source="x" * 64)._replace(
+        method="m" * 32
+    )
     assert len(line_of(long)) <= LONGEST_LINE
     assert list(entries_of([line_of(long)])) == [long]
     # A directory may know names that are longer; the login is in the log all the same.

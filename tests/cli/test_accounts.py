@@ -7,16 +7,17 @@ import pytest
 from typer.testing import CliRunner
 
 from holdfast.accounts.blocklist import layout, signature
-from holdfast.accounts.errors import BlockListError
+from holdfast.accounts.errors import BlockListError, ListFileError
 from holdfast.accounts.policy import PasswordRefusedError
 from holdfast.cli.accounts import app
-from holdfast.core.errors import UsageError
+from holdfast.core.errors import HoldfastError, UsageError
 from holdfast.updates import keys
 from holdfast.updates.errors import PassphraseError
 
 PASSPHRASE = "a long passphrase"
 CHEAP = keys.Cost(iterations=1, memory_kib=8, lanes=1)
 ROOT = Path(__file__).parents[2]
+NONSENSE = "\udcff\ud800\x1b[31m\x07"
 
 
 def call(*words: str | Path, typed: bytes = b"") -> tuple[int, str, BaseException | None]:
@@ -48,7 +49,7 @@ def made(tmp_path: Path, secret: Path) -> tuple[Path, str]:
     )  # fmt: skip
     assert code == 0
     answer = json.loads(told)
-    assert answer["kept"] == 2
+    assert answer["kept"] == 4  # with and without blanks
     assert answer["key"] == keys.read_public(key).public
     return out, answer["key"]
 
@@ -84,6 +85,48 @@ def test_a_bad_one(typed: bytes, reason: str) -> None:
     raised = call(*words, typed=typed)[2]
     assert isinstance(raised, PasswordRefusedError)
     assert raised.exit_code == 1
+
+
+def test_a_hint_offers_what_there_is() -> None:
+    raised = call("check", typed=b"eleven char")[2]
+    assert isinstance(raised, PasswordRefusedError)
+    assert "Or take one of `holdfast accounts suggest`." in raised.hint
+    answer = json.loads(call("check", "--json", typed=b"P@ssw0rd12345678")[1])
+    assert answer["hint"].startswith("Take one of `holdfast accounts suggest`, or four words")
+
+
+@pytest.mark.parametrize("key", ["zz", "", "0" * 63, "g" * 64, "0" * 64 + "\n", NONSENSE])
+def test_a_key_that_is_none(key: str) -> None:
+    published = ROOT / "src/holdfast/accounts/blocklist/common.blocklist"
+    good = "0" * 64
+    for words in (("check",), ("blocklist", "show", published)):
+        raised = call(*words, "--key", good, "--key", key, typed=b"x")[2]
+        assert isinstance(raised, UsageError)
+        assert "--key number 2" in str(raised)
+
+
+@pytest.mark.parametrize("option", ["--user", "--email", "--host", "--serial"])
+@pytest.mark.parametrize("value", ["", NONSENSE, "\ufdfa" * 5000, "x" * 100_000, "\0"])
+def test_nonsense_is_no_context(option: str, value: str) -> None:
+    assert call("check", option, value, typed=b"correct horse battery staple")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "--blocklist", "nothing-there"),
+        ("check", "--blocklist", "/"),
+        ("check", "--profile", "/"),
+        ("check", "--profile", NONSENSE),
+        ("suggest", "--words", "3"),
+        ("suggest", "--count", "1001"),
+        ("blocklist", "show", "nothing-there"),
+        ("blocklist", "show", "/"),
+    ],
+)
+def test_values_that_make_no_sense(words: tuple[str, ...]) -> None:
+    code, _, raised = call(*words, typed=b"correct horse battery staple")
+    assert code == 2 or (isinstance(raised, HoldfastError) and raised.exit_code == 2)
 
 
 def test_a_second_factor() -> None:
@@ -128,7 +171,7 @@ def test_show(made: tuple[Path, str]) -> None:
     assert (code, json.loads(told)["trusted"], json.loads(told)["signed_by"]) == (1, False, key)
     code, told, _ = call("blocklist", "show", path, "--key", key)
     assert code == 0
-    assert "passwords: 2\n" in told
+    assert "entries: 4\n" in told
     assert "trusted: yes\n" in told
     path.write_bytes(path.read_bytes()[:-1])
     assert isinstance(call("blocklist", "show", path, "--key", key)[2], BlockListError)
@@ -166,3 +209,40 @@ def test_the_file_is_what_the_library_makes(made: tuple[Path, str]) -> None:
     path, key = made
     assert signature.seal_of_signed(path, [key])
     assert len(path.read_bytes()) == signature.header_of(path).size_bytes > layout.HEADER_BYTES
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--name", "a/../b"),
+        ("--name", ""),
+        ("--name", " own"),
+        ("--name", "own\n"),
+        ("--name", "x" * 33),
+        ("--name", NONSENSE),
+        ("--licence", "MIT/../x"),
+        ("--licence", NONSENSE),
+        ("--licence", "x" * 49),
+    ],
+)
+def test_a_list_has_a_name_and_a_licence_of_a_shape(
+    tmp_path: Path, option: str, value: str
+) -> None:
+    """They are refused before a key or a file of passwords is looked for."""
+    words = ("blocklist", "build", tmp_path / "out", "nothing-there", "--key", "nothing-there")
+    raised = call(*words, "--name", "own", option, value)[2]
+    assert isinstance(raised, ListFileError)
+    assert raised.exit_code == 2
+    assert str(raised).isascii()
+    assert str(raised).isprintable()
+
+
+@pytest.mark.parametrize("place", ["/dev/null", ".", "no-such-folder/list"])
+def test_a_list_is_written_to_a_file_only(
+    tmp_path: Path, secret: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("blocklist", "build", place, ROOT / "LICENSE", "--key", key_for("blocklist", tmp_path))
+    raised = call(*words, "--name", "own", "--passphrase-file", secret)[2]
+    assert isinstance(raised, UsageError)
+    assert Path("/dev/null").is_char_device()

@@ -1,16 +1,15 @@
 """The measurement of accounts says when a goal is missed, and tries what the rules do not know."""
 
-import importlib
 import json
+import sys
 from random import Random
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from holdfast.cli.bench import accounts
-from holdfast.cli.bench.accounts_variants import variant
+from holdfast.cli.bench import accounts, accounts_crackers, accounts_habits, accounts_variants
 from holdfast.cli.bench.errors import BenchError
 from holdfast.cli.bench.figures import Figure, Figures
 
@@ -37,9 +36,8 @@ def test_a_missed_goal_is_told(monkeypatch: pytest.MonkeyPatch, value: float, co
     def measure() -> Figures:
         return {"one_mb": Figure(value, most=2), "other": Figure(7)}
 
-    monkeypatch.setattr(accounts, "PARTS", {"a": "x"})
-    module = SimpleNamespace(measure=measure)
-    monkeypatch.setattr(importlib, "import_module", lambda _: module)
+    monkeypatch.setattr(accounts, "PARTS", {"a": "measured_part"})
+    monkeypatch.setitem(sys.modules, "measured_part", SimpleNamespace(measure=measure))
     done = CliRunner().invoke(APP, ["--json"])
     answer = json.loads(done.stdout)
     assert (done.exit_code, answer["holds"]) == (code, code == 0)
@@ -52,9 +50,20 @@ def test_an_unknown_part() -> None:
     assert isinstance(CliRunner().invoke(APP, ["--part", "none"]).exception, BenchError)
 
 
-def test_variants_are_many_and_made_of_the_word() -> None:
+@pytest.mark.parametrize(
+    ("generator", "different"),
+    [(accounts_variants, 400), (accounts_crackers, 250), (accounts_habits, 350)],
+)
+def test_variants_are_many_and_made_of_the_word(generator: ModuleType, different: int) -> None:
     chance = Random(1)  # noqa: S311 - the same each time
-    made = {variant("sunshine", chance) for _ in range(500)}
-    assert len(made) > 400
+    made = {generator.variant("sunshine", chance) for _ in range(500)}
+    assert len(made) > different
     assert sum("sun" in one.lower() for one in made) > 100
-    assert all(len(one) >= 8 for one in made)
+    assert sum(len(one) >= 8 for one in made) > 0.9 * len(made)
+
+
+def test_each_rule_changes_every_word() -> None:
+    chance = Random(1)  # noqa: S311 - the same each time
+    for rule in accounts_crackers.RULES.values():
+        for word in ("love", "dragon", "password"):
+            assert {rule(word, chance) for _ in range(50)} - {word}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.cli.device import reference
-from holdfast.hardening import verbs
+from holdfast.hardening.arguments import Text
 from holdfast.hardening.errors import (
     ArgumentError,
     CallerError,
@@ -67,7 +67,7 @@ def test_every_verb_says_its_purpose_and_every_text_is_bounded(table: str) -> No
         assert verb.callers
         assert 0 < verb.calls <= 100
         for rule in verb.args.values():
-            if isinstance(rule, verbs.Text):
+            if isinstance(rule, Text):
                 assert rule.longest <= 1024
 
 

@@ -88,22 +88,22 @@ class UnknownKeyError(AccountsError):
     code = "accounts-unknown-key"
     http_status = 500
     exit_code = 3
-    hint = "Copies from another device, or from before a factory reset, are worthless here."
+    hint = "Copies from another device or hub, or from before a reset, are worthless here."
 
     def __init__(self, key_id: str) -> None:
-        super().__init__(f"This needs the device key {key_id}, which this device does not have.")
+        super().__init__(f"This needs the key {key_id} of accounts, which is not here.")
 
 
 class DeviceKeysError(AccountsError):
-    """The file with the device's own keys cannot be used."""
+    """The file with the own keys of a device or hub cannot be used."""
 
     code = "accounts-device-keys"
     http_status = 500
     exit_code = 3
-    hint = "Put the file back from a copy of this same device, or reset it to factory state."
+    hint = "Put the file back from a copy of this very machine; a device can also be reset."
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The keys of this device cannot be used: {reason}.")
+        super().__init__(f"The keys of accounts cannot be used: {reason}.")
 
 
 class SecretError(AccountsError):

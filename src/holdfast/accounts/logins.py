@@ -13,7 +13,7 @@ from holdfast.accounts.throttle import source_of
 
 MOST_BYTES = 64 << 10
 """Length of one file of the log; the one before it is kept as well."""
-LONGEST_LINE = 1024
+LONGEST_LINE = 1100
 PAGE = 6
 UNKNOWN = ""
 RESULTS = frozenset(
@@ -46,6 +46,7 @@ class Entry(NamedTuple):
         result: One of RESULTS.
         is_new: Whether this account was never used from there before.
         is_emergency: Whether it was an emergency account although central login is set up.
+        is_recovery: Whether it took a recovery code.
         times: How often the same happened in a row, up to now.
     """
 
@@ -56,6 +57,7 @@ class Entry(NamedTuple):
     result: str
     is_new: bool = False
     is_emergency: bool = False
+    is_recovery: bool = False
     times: int = 1
 
     def plain(self) -> dict[str, Any]:
@@ -117,6 +119,7 @@ def _entry_of(line: bytes) -> Entry | None:
             result=raw["result"],
             is_new=raw["is_new"] is True,
             is_emergency=raw["is_emergency"] is True,
+            is_recovery=raw.get("is_recovery") is True,  # older lines do not say so
             times=int(raw["times"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError):

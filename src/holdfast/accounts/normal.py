@@ -3,6 +3,8 @@
 import unicodedata
 
 _INVISIBLE = frozenset({"Cf", "Mn", "Me"})
+_SEPARATORS = str.maketrans("", "", " -_.,;:/\\'\"*#")
+_FEWEST_JOINED = 6
 
 
 def normalised(text: str) -> str:
@@ -30,3 +32,14 @@ def bare(form: str) -> str:
         return form
     parts = unicodedata.normalize("NFKD", form)
     return "".join(mark for mark in parts if unicodedata.category(mark) not in _INVISIBLE)
+
+
+def without_separators(form: str) -> str:
+    """Take blanks, hyphens, dots, underscores and the like from a folded form.
+
+    Returns:
+        What is left; empty where nothing was taken, or too much to call it the same.
+    """
+    joined = form.translate(_SEPARATORS)
+    same = joined != form and len(joined) >= _FEWEST_JOINED and 2 * len(joined) >= len(form)
+    return joined if same else ""

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +10,11 @@ from typing import Annotated
 import typer
 
 from holdfast.accounts.blocklist import builtin, layout, signature
-from holdfast.accounts.blocklist.builder import TOP_ENTRIES, Builder, lines_of
+from holdfast.accounts.blocklist.builder import TOP_ENTRIES, Builder, lines_of, must_be_called
 from holdfast.accounts.blocklist.reader import BlockList
 from holdfast.accounts.errors import BlockListError
 from holdfast.accounts.policy import (
+    SUGGESTED,
     Context,
     PasswordRefusedError,
     entropy_bits,
@@ -20,6 +22,7 @@ from holdfast.accounts.policy import (
     suggest_for,
 )
 from holdfast.accounts.policy.suggestion import FEWEST_WORDS, MOST_WORDS
+from holdfast.cli.outputs import must_take_file
 from holdfast.cli.passphrases import Passphrases
 from holdfast.core.errors import UsageError
 from holdfast.core.files import write_whole
@@ -33,11 +36,14 @@ app.add_typer(lists_app, name="blocklist")
 
 KEY_ROLE = "blocklist"
 _MOST_TYPED = 64 * 1024
+_PUBLIC_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Lists_ = Annotated[
     list[Path] | None,
-    typer.Option("--blocklist", help="Further block list; may be repeated."),
+    typer.Option(
+        "--blocklist", exists=True, dir_okay=False, help="Further block list; may be repeated."
+    ),
 ]
 Keys = Annotated[
     list[str] | None,
@@ -64,10 +70,12 @@ def check(  # noqa: PLR0913 - Typer makes an option of each argument
 ) -> None:
     """Say whether a password may be set, and why not; it is typed, or read from standard input."""
     context = _context(profile)._replace(user=user, email=email, host=host, serial=serial)
-    lists = signature.opened(blocklist or [], key or [])
+    lists = signature.opened(blocklist or [], _public(key))
     try:
         must_be_usable(_typed(), context, lists, second_factor=second_factor)
     except PasswordRefusedError as error:
+        # Pages show one; here it would stand in the history of the terminal, or in a log.
+        error.hint = error.hint.replace(SUGGESTED, "one of `holdfast accounts suggest`")
         if not as_json:
             raise
         told = {"usable": False, "reason": error.reason, "message": str(error), "hint": error.hint}
@@ -129,6 +137,8 @@ def build(  # noqa: PLR0913 - Typer makes an option of each argument
     as_json: Json = False,
 ) -> None:
     """Build a block list from files and sign it."""
+    must_be_called(name, licence)
+    must_take_file(out)
     public = keys.read_public(key)
     if public.role != KEY_ROLE:
         error = UsageError(f"{key} was made for {public.role}, not for {KEY_ROLE}")
@@ -149,7 +159,7 @@ def build(  # noqa: PLR0913 - Typer makes an option of each argument
     if as_json:
         typer.echo(json.dumps(told | built.tally._asdict()))
         return
-    typer.echo(f"{out}: {built.tally.kept} passwords, {len(content)} bytes")
+    typer.echo(f"{out}: {built.tally.kept} entries, {len(content)} bytes")
     typer.echo(
         f"Of {built.tally.read} lines {built.tally.too_short} are too short to be needed, and "
         f"{built.tally.left_out} cannot be typed.",
@@ -160,16 +170,17 @@ def build(  # noqa: PLR0913 - Typer makes an option of each argument
 
 @lists_app.command()
 def show(
-    file: Annotated[Path, typer.Argument(help="Block list.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Block list.")],
     *,
     key: Keys = None,
     as_json: Json = False,
 ) -> None:
     """Say what a block list holds, whether it is whole, and who vouches for it."""
+    known = _public(key)
     header = signature.header_of(file)
     signer = signature.signer_of(file)
     try:
-        seal, trusted, told = signature.seal_of_signed(file, key or []), True, ""
+        seal, trusted, told = signature.seal_of_signed(file, known), True, ""
     except BlockListError as error:
         seal, trusted, told = layout.seal_of(layout.packed(header)), False, str(error)
     BlockList(file, seal=seal).close()  # is it whole?
@@ -177,7 +188,7 @@ def show(
     rows = {
         "name": header.name,
         "licence": header.licence,
-        "passwords": sum(section.entries for section in header.sections[layout.TOP :]),
+        "entries": sum(section.entries for section in header.sections[layout.TOP :]),
         "most_common": header.sections[layout.TOP].entries,
         "delivered": header.sections[layout.DEFAULTS].entries,
         "size_bytes": header.size_bytes,
@@ -194,6 +205,17 @@ def show(
     if not trusted:
         typer.echo(told, err=True)
         raise typer.Exit(1)
+
+
+def _public(keys_: list[str] | None) -> list[str]:
+    for number, each in enumerate(keys_ or [], 1):
+        if _PUBLIC_KEY.fullmatch(each) is None:
+            error = UsageError(
+                f"--key number {number} is not a public key of 64 hexadecimal digits"
+            )
+            error.hint = "`holdfast accounts blocklist show FILE` says who signed a list."
+            raise error
+    return keys_ or []
 
 
 def _context(profile: Path | None) -> Context:
@@ -215,8 +237,8 @@ def _typed() -> str:
     if sys.stdin.isatty():
         try:
             return getpass.getpass("Password: ")
-        except EOFError as error:
-            raise UsageError("no password was typed") from error
+        except (EOFError, UnicodeDecodeError) as error:
+            raise UsageError("no password was typed that is text") from error
     content = sys.stdin.buffer.read(_MOST_TYPED)
     line = content.removesuffix(b"\n").removesuffix(b"\r")
     return line.decode(errors="surrogateescape")

@@ -18,17 +18,9 @@ from holdfast.device import factory
 from holdfast.device.broker import wire
 from holdfast.device.certificate import in_groups
 from holdfast.device.report import report
-from holdfast.hardening.verbs import (
-    AGENT_VERBS,
-    AUTH_VERBS,
-    BROKER,
-    Argument,
-    Choice,
-    Number,
-)
-from holdfast.hardening.verbs import (
-    Text as TextArgument,
-)
+from holdfast.hardening.arguments import Argument, Choice, Number
+from holdfast.hardening.arguments import Text as TextArgument
+from holdfast.hardening.verbs import AGENT_VERBS, AUTH_VERBS, BROKER
 
 app = typer.Typer(help="Make, run and inspect a device on this machine.", no_args_is_help=True)
 

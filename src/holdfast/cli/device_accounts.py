@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from holdfast import product
 from holdfast.accounts.hashing.importing import (
     MOST_CHARACTERS,
     Imported,
@@ -74,7 +75,9 @@ def take_over(
     *,
     kind: Annotated[str, typer.Option(help="shadow, htpasswd or json.")] = "shadow",
     role: Annotated[str, typer.Option(help="Role that each of them gets.")],
-    days: Annotated[int, typer.Option(help="Days in which the old password must be used.")] = 90,
+    days: Annotated[
+        int, typer.Option(min=1, max=365, help="Days in which the old password must be used.")
+    ] = 90,
     as_json: AsJson = False,
 ) -> None:
     """Take accounts over from an older product, with their password hashes.
@@ -83,9 +86,17 @@ def take_over(
     """
     if kind not in _READERS:
         raise UsageError(f"say one of {', '.join(_READERS)} as kind")
+    settings = device_config.read(config)
+    roles = product.read(settings.product).accounts.roles
+    if role not in roles:
+        error = UsageError("this product has no such role")
+        error.hint = f"Its roles are: {', '.join(roles)}."
+        raise error
     found = _READERS[kind](_text(file))
-    socket = device_config.read(config).auth_socket
-    taken, left_out = _taken(found, socket, role=role, days=days)
+    for fault in found.faults:
+        if not fault.line:  # of the file as a whole
+            raise UsageError(f"{file} cannot be read: {fault.reason}")
+    taken, left_out = _taken(found, settings.auth_socket, role=role, days=days)
     if as_json:
         typer.echo(json.dumps({"taken": taken, "left_out": left_out, "locked": found.locked}))
     else:

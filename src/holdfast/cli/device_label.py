@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from holdfast.cli.outputs import must_take_file
 from holdfast.core.errors import UsageError
 from holdfast.core.files import write_whole
 from holdfast.device import config
@@ -56,7 +57,7 @@ def _code(file: Path | None) -> str:
         except OSError as error:
             raise UsageError(f"the file {file} cannot be read: {error.strerror}") from error
     elif file is None and sys.stdin.isatty():
-        raw = str(typer.prompt("Set-up code", hide_input=True)).encode(errors="replace")
+        raw = _asked().encode(errors="replace")
     else:
         raw = sys.stdin.buffer.readline(_LONGEST_CODE + 1)
     code = raw.decode(errors="replace").strip()
@@ -65,16 +66,22 @@ def _code(file: Path | None) -> str:
     return code
 
 
+def _asked() -> str:
+    try:
+        return str(typer.prompt("Set-up code", hide_input=True))
+    except (typer.Abort, UnicodeDecodeError) as error:
+        raise UsageError("no set-up code was typed") from error
+
+
 def must_be_writable(path: Path) -> None:
     """Refuse a file name before anything is made.
 
     Raises:
-        UsageError: Its ending says no kind of label, or its folder is missing.
+        UsageError: Its ending says no kind of label, or no file can be put there.
     """
     if path.suffix not in _KINDS:
         raise UsageError(f"{path} ends with none of {', '.join(_KINDS)}")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"there is no folder {path.absolute().parent}")
+    must_take_file(path)
 
 
 def write(made: Label, path: Path) -> None:

@@ -21,13 +21,18 @@ def reset(
     """
     settings = config.read(folder / "device.toml")
     if not yes:
-        typed = typer.prompt(
-            f"This erases all accounts and settings. Type {settings.controller_id}"
-        )
-        if typed.strip() != settings.controller_id:
-            raise UsageError("nothing was erased: that is not the id of this device")
+        _must_be_meant(settings.controller_id)
     resetting.order(settings.folder, by="command")
     if resetting.carried_out_alone(settings.folder):
         typer.echo("Erased. The set-up code on the label is valid again.")
     else:
         typer.echo("The device runs: it is erased when it is switched on the next time.")
+
+
+def _must_be_meant(controller_id: str) -> None:
+    try:
+        typed = typer.prompt(f"This erases all accounts and settings. Type {controller_id}")
+    except (typer.Abort, UnicodeDecodeError) as error:
+        raise UsageError("nothing was erased: nothing was typed that is text") from error
+    if typed.strip() != controller_id:
+        raise UsageError("nothing was erased: that is not the id of this device")

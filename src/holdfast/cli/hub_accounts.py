@@ -89,13 +89,22 @@ def list_(config: Config = None, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def add(name: Name, config: Config = None) -> None:
+def add(
+    name: Name,
+    config: Config = None,
+    *,
+    email: Annotated[
+        str, typer.Option(help="Where a login from a new place is told; nowhere without it.")
+    ] = "",
+) -> None:
     """Make a local account; its password is asked for, or read from standard input."""
     _start(config)
+    from holdfast.hub.owners.addresses import checked  # noqa: PLC0415 - after Django has started
     from holdfast.hub.staff import services  # noqa: PLC0415 - after Django has started
 
     services.must_be_free_name(name)
-    services.add_account(name, _new_password(name), by=services.SYSTEM)
+    address = checked(email) if email else ""
+    services.add_account(name, _new_password(name), by=services.SYSTEM, email=address)
     typer.echo(f"The account {name} is made.")
 
 

@@ -3,13 +3,17 @@
 import gzip
 import lzma
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from holdfast.accounts.blocklist import builder, layout
 from holdfast.accounts.blocklist.builder import Builder, lines_of
+from holdfast.accounts.blocklist.reader import BlockList, Lists
 from holdfast.accounts.errors import ListFileError
+from holdfast.accounts.policy import Context, PasswordRefusedError, must_be_usable
+from tests.accounts.blocklist.conftest import Write
 
 
 def test_what_becomes_of_lines() -> None:
@@ -34,7 +38,36 @@ def test_the_order_of_all_but_the_first_makes_no_difference() -> None:
     assert made[0] == made[1]
 
 
-@pytest.mark.parametrize("name", ["", "x" * 33, "naïve", "a\nb"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "correct horse battery staple",
+        "correcthorsebatterystaple",
+        "Correct-Horse-Battery-Staple",
+        "correct.horse_battery staple",
+        "CorrectHorseBatteryStaple99",
+        "c0rrecthorsebatteryst@ple",
+        "elpatsyrettabesroHtcerroC",
+        "over the hills 1974",
+    ],
+)
+def test_a_phrase_is_refused_however_its_words_are_set_apart(write: Write, typed: str) -> None:
+    path, seal = write(["correct horse battery staple", "over-the-hills"], top=0)
+    with (
+        closing(Lists(BlockList(path, seal=seal))) as lists,
+        pytest.raises(PasswordRefusedError) as caught,
+    ):
+        must_be_usable(typed, Context(), lists)
+    assert caught.value.reason in {"listed", "variant"}
+
+
+def test_what_is_mostly_separators_is_no_phrase() -> None:
+    made = Builder()
+    made.add(["a-b-c-d-e", "1.2.3.4.5.6.", "- - - - - sunshine"], top=0)
+    assert made.build(name="n", licence="l").tally.kept == 3
+
+
+@pytest.mark.parametrize("name", ["", "x" * 33, "naïve", "a\nb", "a/../b", " a", "a ", "..", "-n"])
 def test_names_that_do_not_fit(name: str) -> None:
     made = Builder()
     made.add(["sunshine"])

@@ -79,4 +79,11 @@ TAKEN = [
     ("{PBKDF2-SHA1}" + pbkdf2("sha1", 1), "pbkdf2-sha1"),
     ("{PBKDF2-SHA256}" + pbkdf2("sha256", 100), "pbkdf2-sha256"),
     ("{PBKDF2-SHA512}" + pbkdf2("sha512", 100, b""), "pbkdf2-sha512"),
+    ("$pbkdf2$" + pbkdf2("sha1", 100), "pbkdf2-sha1"),
+    ("$pbkdf2-sha256$" + pbkdf2("sha256", 100), "pbkdf2-sha256"),
+    ("$pbkdf2-sha512$" + pbkdf2("sha512", 100), "pbkdf2-sha512"),
+    (
+        "pbkdf2:sha256:100$salt$" + hashlib.pbkdf2_hmac("sha256", RAW, b"salt", 100).hex(),
+        "pbkdf2-sha256",
+    ),
 ]

@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import re
 import unicodedata
 import zlib
 from array import array
@@ -20,7 +21,7 @@ from holdfast.accounts.blocklist.layout import (
     Section,
 )
 from holdfast.accounts.errors import BlockListError, ListFileError
-from holdfast.accounts.normal import folded, normalised
+from holdfast.accounts.normal import bare, folded, normalised, without_separators
 
 TOP_ENTRIES = 20_000
 """So many entries at the beginning of a list count as the most common ones, unless told."""
@@ -28,6 +29,10 @@ MOST_ENTRIES = 5_000_000
 """Building takes about 170 bytes of memory for each."""
 MOST_FILE_BYTES = 2 << 30
 
+_NAME = re.compile(rf"[A-Za-z0-9]([A-Za-z0-9 ._-]{{0,{layout.NAME_BYTES - 2}}}[A-Za-z0-9])?")
+_LICENCE = re.compile(
+    rf"[A-Za-z0-9(]([A-Za-z0-9 .:+()-]{{0,{layout.LICENCE_BYTES - 2}}}[A-Za-z0-9+)])?"
+)
 _LINE_BYTES = 4096
 _MOST_IN_BUCKET = 255
 _WIDE_ENTRIES = 250_000
@@ -41,7 +46,7 @@ class Tally(NamedTuple):
 
     Attributes:
         read: Lines with something in them.
-        kept: Different entries in the file.
+        kept: Different entries in the file; what has separators is in it without them, too.
         top: Those among them whose variants are refused too.
         defaults: Those among them that devices are delivered with.
         too_short: Lines below eight characters, which are refused anyway.
@@ -98,15 +103,13 @@ class Builder:
         """Write the file.
 
         Args:
-            name: What it is called; 1 to 32 printable ASCII characters.
-            licence: Under which it may be passed on; the same, up to 48.
+            name: What it is called, see `must_be_called`.
+            licence: Under which it may be passed on.
 
         Raises:
             ListFileError: Nothing was taken in, or a name does not fit.
         """
-        for text, most in ((name, layout.NAME_BYTES), (licence, layout.LICENCE_BYTES)):
-            if not (0 < len(text) <= most and text.isascii() and text.isprintable()):
-                raise ListFileError(f"{text[:60]!r} is not 1 to {most} printable ASCII characters.")
+        must_be_called(name, licence)
         found = [set(section) for section in self._sections]
         for section in (layout.SHORT, layout.LONG):
             found[section] -= found[layout.TOP]
@@ -153,6 +156,15 @@ class Builder:
             self._too_short += 1
         if default:
             self._keep(layout.DEFAULTS, key, length)
+        self._keep_as_known(key, length, common=common, long_enough=long_enough)
+        joined = without_separators(bare(form))
+        if joined:  # whoever types it need not know where its blanks were
+            length = len(joined)
+            self._keep_as_known(
+                layout.hash_of(joined), length, common=common, long_enough=length >= FEWEST_CHARS
+            )
+
+    def _keep_as_known(self, key: int, length: int, *, common: bool, long_enough: bool) -> None:
         if common and length >= FEWEST_TOP_CHARS:
             self._keep(layout.TOP, key, length)
         if long_enough:
@@ -162,6 +174,32 @@ class Builder:
         self._sections[section].append(key)
         # A form may be longer than what was typed; who is longer still is not looked up.
         self._longest[section] = max(self._longest[section], min(length, LONGEST_CHARS))
+
+
+def must_be_called(name: str, licence: str) -> None:
+    """Refuse what is no name of a list, or no licence; both are shown wherever the list is.
+
+    Args:
+        name: 1 to 32 letters and digits of ASCII, with blanks, dots, hyphens, underscores between.
+        licence: An SPDX expression of up to 48 characters.
+
+    Raises:
+        ListFileError: One of them has another shape.
+    """
+    if _NAME.fullmatch(name) is None:
+        error = ListFileError(f"{name[:60]!a} is no name of a block list.")
+        error.hint = (
+            f"Take 1 to {layout.NAME_BYTES} letters and digits; blanks, dots, hyphens and "
+            "underscores may stand between."
+        )
+        raise error
+    if _LICENCE.fullmatch(licence) is None:
+        error = ListFileError(f"{licence[:60]!a} is no licence.")
+        error.hint = (
+            f"Take an SPDX expression of at most {layout.LICENCE_BYTES} characters, such as "
+            "CC-BY-SA-4.0 or LicenseRef-internal."
+        )
+        raise error
 
 
 def lines_of(path: Path) -> Iterator[str]:

@@ -11,8 +11,8 @@ from typing import Final
 from holdfast.accounts.blocklist.reader import BlockList, Lists
 
 PATH: Final = Path(__file__).with_name("common.blocklist")
-SEAL: Final = "5d925299750a19cdeb7b693d1c2140608c4351d7909293dcd667f9e2fb3a04f9"
-PROBABLE_SEAL: Final = "f378dd819c128b5ebbc7915b447dc3245fffdd159bb194bec83eca61f78c4ebe"
+SEAL: Final = "4134729cace06a8d3f22a30bce8ab1f2d7783a43fdb1808d82414f56f10de1fe"
+PROBABLE_SEAL: Final = "95db8dce5047d7d0df3ae06f76161d1aa26dc47d4feb9136bb11a522ea9769cd"
 PUBLISHED: Final[Mapping[str, str]] = MappingProxyType({SEAL: "common", PROBABLE_SEAL: "probable"})
 """Seals of the lists that this release of Holdfast publishes.
 

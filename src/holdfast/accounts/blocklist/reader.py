@@ -110,19 +110,20 @@ class BlockList:
             key: The hash.
             length: Code points of what was hashed; none is looked up that is too long to be there.
         """
-        place = self._places[section]
-        if length > place.longest:
+        # Taken apart at once: a check asks a hundred times, and each name would be looked up.
+        entries, longest, bits, width, groups, counts, kept_at = self._places[section]
+        if length > longest:
             return False
-        view, width, bits = self._view, place.width, place.bits
+        view = self._view
         bucket = key >> (64 - bits)
         group = bucket >> GROUP_BITS
-        at = place.groups + 4 * group
+        at = groups + 4 * group
         before = int.from_bytes(view[at : at + 4], "big")
-        before += sum(view[place.counts + (group << GROUP_BITS) : place.counts + bucket])
-        inside = view[place.counts + bucket]
-        if before + inside > place.entries:
+        before += sum(view[counts + (group << GROUP_BITS) : counts + bucket])
+        inside = view[counts + bucket]
+        if before + inside > entries:
             raise BlockListError(self._where, "it contradicts itself")
-        first = place.kept + before * width
+        first = kept_at + before * width
         kept = view[first : first + inside * width]
         suffix = layout.suffix_of(key, bits, width)
         at = kept.find(suffix)

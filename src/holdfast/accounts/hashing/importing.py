@@ -18,7 +18,8 @@ MOST_CHARACTERS: Final = 4 << 20
 MOST_ENTRIES: Final = 10_000
 LONGEST_LINE: Final = 1024
 LONGEST_NAME: Final = 64
-_LOCKED: Final = re.compile(r"[!*].*|NP|LK|nologin|locked")
+# A star before forty digits is how MySQL writes a hash.
+_LOCKED: Final = re.compile(r"(?!\*[0-9a-fA-F]{40}$)[!*].*|NP|LK|nologin|locked")
 _SHADOW_FIELDS: Final = 9
 _PASSWD_FIELDS: Final = 7
 _EXPIRES: Final = 7

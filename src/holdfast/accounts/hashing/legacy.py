@@ -33,12 +33,17 @@ _HEX_SHA1: Final = re.compile(r"[0-9a-fA-F]{40}")
 _LDAP_SHA1: Final = re.compile(r"\{(SHA|SSHA)\}([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
 _DJANGO: Final = re.compile(r"pbkdf2_(sha1|sha256)\$([0-9]{1,12})\$([^$]+)\$([A-Za-z0-9+/]+={0,2})")
 _LDAP_PBKDF2: Final = re.compile(
-    r"\{PBKDF2(?:-SHA(1|256|512))?\}([0-9]{1,12})\$([A-Za-z0-9./]*)\$([A-Za-z0-9./]+)",
+    r"(?:\{PBKDF2(?:-SHA(?P<ldap>1|256|512))?\}|\$pbkdf2(?:-sha(?P<passlib>1|256|512))?\$)"
+    r"(?P<rounds>[0-9]{1,12})\$(?P<salt>[A-Za-z0-9./]*)\$(?P<digest>[A-Za-z0-9./]+)",
     re.IGNORECASE,
 )
-_STRONG_BUT_UNKNOWN: Final = "is strong, but cannot be computed here; have the password set anew"
+_WERKZEUG: Final = re.compile(r"pbkdf2:(sha1|sha256|sha512):([0-9]{1,12})\$([^$]+)\$([0-9a-fA-F]+)")
+_ANEW: Final = "cannot be computed here; have the password set anew"
+_STRONG_BUT_UNKNOWN: Final = f"is strong, but {_ANEW}"
 _REFUSED: Final = (
     (re.compile(r""), "there is none; anybody could log in"),
+    (re.compile(r"\*[0-9a-fA-F]{40}"), f"SHA-1 twice, as MySQL makes it, {_ANEW}"),
+    (re.compile(r"sha1\$.*"), f"SHA-1 with the salt in front {_ANEW}"),
     (re.compile(r"[!*].*|x|NP|LK"), "the account is locked, or its hash is kept elsewhere"),
     (re.compile(r"\{CRYPT\}.*", re.IGNORECASE), "write what follows {CRYPT} without it"),
     (
@@ -58,7 +63,7 @@ _REFUSED: Final = (
     (re.compile(r"\$7\$.*|\$scrypt\$.*|scrypt.*"), f"scrypt {_STRONG_BUT_UNKNOWN}"),
     (
         re.compile(r"\$holdfast.*|(?:argon2)?\$argon2.*"),
-        "it is no older hash but already one of Argon2, which only its own device can check",
+        "it is no older hash but one of Argon2, which can be checked only where it was made",
     ),
     (re.compile(r"\$.*|\{.*"), "its scheme is not known, or it is damaged"),
 )
@@ -86,7 +91,7 @@ def parse(text: str) -> OldHash:
     """
     if len(text) > LONGEST:
         raise LegacyHashError(f"it is longer than {LONGEST} characters")
-    for read in (_md5_crypt, _sha_crypt, _sha1, _pbkdf2_of_django, _pbkdf2_of_ldap):
+    for read in (_md5_crypt, _sha_crypt, _sha1, _pbkdf2_of_django, _pbkdf2_of_ldap, _werkzeug):
         found = read(text)
         if found is not None:
             return found
@@ -186,9 +191,19 @@ def _pbkdf2_of_ldap(text: str) -> OldHash | None:
     if found is None:
         return None
     salt, digest = (
-        _base64(part.replace(".", "+") + "=" * (-len(part) % 4)) for part in found.group(3, 4)
+        _base64(part.replace(".", "+") + "=" * (-len(part) % 4))
+        for part in found.group("salt", "digest")
     )
-    return _pbkdf2(f"sha{found[1] or '1'}", digest, salt=salt, rounds=int(found[2]))
+    name = f"sha{found['ldap'] or found['passlib'] or '1'}"
+    return _pbkdf2(name, digest, salt=salt, rounds=int(found["rounds"]))
+
+
+def _werkzeug(text: str) -> OldHash | None:
+    found = _WERKZEUG.fullmatch(text)
+    if found is None or len(found[4]) % 2:
+        return None
+    digest = bytes.fromhex(found[4])
+    return _pbkdf2(found[1], digest, salt=_utf8(found[3]), rounds=int(found[2]))
 
 
 def _pbkdf2(name: str, digest: bytes, *, salt: bytes, rounds: int) -> OldHash:

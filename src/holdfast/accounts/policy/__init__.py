@@ -18,6 +18,7 @@ from holdfast.accounts.policy.rules import (
     REASONS,
     SHORTEST,
     SHORTEST_WITH_SECOND,
+    SUGGESTED,
     must_be_usable,
     must_not_be_known,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "REASONS",
     "SHORTEST",
     "SHORTEST_WITH_SECOND",
+    "SUGGESTED",
     "BlockListError",
     "Context",
     "Lists",

@@ -21,10 +21,10 @@ _NAMES = {
     "vendor": "the name of the maker",
     "product": "your device's name",
     "model": "your device's model",
-    "host": "your device's name in the network",
+    "host": "the name in the network",
     "serial": "your device's serial number",
-    "others": "words that everybody knows of you or of this device",
-    "": "words that everybody tries on devices",
+    "others": "names of products and machines here",
+    "": "words that everybody tries first",
 }
 
 

@@ -1,8 +1,10 @@
 """The common words that a password may have been made from, each undone change by change."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
-from holdfast.accounts.normal import bare
+from holdfast.accounts.normal import bare, without_separators
+from holdfast.accounts.policy.edits import FEWEST_LETTERS, MOST_LETTERS, neighbours, readings
 from holdfast.accounts.policy.walks import is_walk, period_of, undoubled
 
 LEAD_CHARS = 6
@@ -17,11 +19,9 @@ _LETTER_FOR = {
     "@": "a", "4": "a", "8": "b", "(": "c", "<": "c", "3": "e", "€": "e", "6": "g", "9": "g",
     "#": "h", "|": "l", "0": "o", "$": "s", "5": "s", "+": "t", "7": "t", "%": "x", "2": "z",
 }  # fmt: skip
-# 1 and ! stand for either letter.
-_UNDO = tuple(
-    str.maketrans(_LETTER_FOR | {"1": one, "!": other}) for one, other in ("il", "li", "ii", "ll")
-)
-_SEPARATORS = str.maketrans("", "", " -_.,;:/\\'\"*#")
+_UNDO = str.maketrans(_LETTER_FOR | {"1": "i", "!": "l"})
+_EITHER = "1!"
+_MOST_EITHER = 3
 
 
 def cores(form: str, *, longest: int, listed: Callable[[str], bool]) -> Iterator[str]:
@@ -35,16 +35,18 @@ def cores(form: str, *, longest: int, listed: Callable[[str], bool]) -> Iterator
         listed: Tells whether a long ornament is itself a known password.
     """
     given = {form}
-    for text, whole in _readings(form):
-        for core in _undone(text, whole, longest, listed):
-            if len(core) >= _SHORTEST and core not in given:
-                given.add(core)
-                yield core
+    texts = [*_readings(form)]
+    undone = (_undone(text, whole, longest, listed) for text, whole in texts)
+    edited = (_edited(text, whole, listed) for text, whole in texts)
+    for core in chain(chain.from_iterable(undone), chain.from_iterable(edited)):
+        if _SHORTEST <= len(core) <= longest and core not in given:
+            given.add(core)
+            yield core
 
 
 def unleeted(text: str) -> str:
     """Put letters back in the place of the marks that look like them."""
-    return text.translate(_UNDO[0])
+    return text.translate(_UNDO)
 
 
 def _readings(form: str) -> Iterator[tuple[str, int]]:
@@ -65,8 +67,8 @@ def _readings(form: str) -> Iterator[tuple[str, int]]:
     yield from _with_repeats(plain, len(plain))
     if single != plain:
         yield from _with_repeats(single, len(single))
-    joined = plain.translate(_SEPARATORS)
-    if joined != plain and len(joined) >= _FEWEST_LETTERS and 2 * len(joined) >= len(plain):
+    joined = without_separators(plain)
+    if joined:
         yield from _with_repeats(joined, len(plain))
     letters = "".join(filter(str.isalpha, plain))
     if len(letters) >= _FEWEST_LETTERS and 2 * len(letters) >= len(plain) and letters != joined:
@@ -80,6 +82,8 @@ def _with_repeats(text: str, whole: int) -> Iterator[tuple[str, int]]:
         period = period_of(part)
         if 3 * period <= 2 * len(part):
             yield part[:period], period
+        elif len(part) % 2 == 0 and part == part[::-1]:
+            yield part[: len(part) // 2], len(part) // 2
 
 
 def _undone(text: str, whole: int, longest: int, listed: Callable[[str], bool]) -> Iterator[str]:
@@ -93,10 +97,28 @@ def _undone(text: str, whole: int, longest: int, listed: Callable[[str], bool]) 
         most = 2 * len(part) // 3 if len(part) >= _FEWEST_LETTERS else len(part) // 2
         if not 0 < marks <= most:
             continue
-        for table in _UNDO if "1" in part or "!" in part else _UNDO[:1]:
-            undone = part.translate(table)
+        for undone in _unleeted_each_way(part):
             yield undone
             yield undone[::-1]
+
+
+def _unleeted_each_way(part: str) -> Iterator[str]:
+    """Put letters in the place of marks; 1 and ! stand for either of two, not always the same."""
+    found = [at for at, mark in enumerate(part) if mark in _EITHER]
+    places: list[tuple[int, ...]] = [(at,) for at in found]
+    if len(found) > _MOST_EITHER:
+        places = [tuple(at for at in found if part[at] == mark) for mark in _EITHER]
+    ways = [part]
+    for each in places:
+        ways = [_put(way, each, letter) for way in ways for letter in "il"]
+    for way in ways:
+        yield way.translate(_UNDO)
+
+
+def _put(text: str, places: tuple[int, ...], letter: str) -> str:
+    for at in places:
+        text = text[:at] + letter + text[at + 1 :]
+    return text
 
 
 def _parts(text: str, whole: int, listed: Callable[[str], bool]) -> Iterator[str]:
@@ -117,6 +139,24 @@ def _parts(text: str, whole: int, listed: Callable[[str], bool]) -> Iterator[str
                 yield text[start : len(text) - end]
         if plain:
             yield text[start : len(text) - tail]
+
+
+def _edited(text: str, whole: int, listed: Callable[[str], bool]) -> Iterator[str]:
+    """Give what stands between the edges in other spellings, if it may be one word."""
+    lead, tail = _edges(text)
+    word = text[lead : len(text) - tail]
+    if not FEWEST_LETTERS <= len(word) <= MOST_LETTERS:
+        return
+    if 2 * len(word) < whole and not _is_plain_ornament(text[len(text) - tail :], listed):
+        return
+    # Where less than three quarters are letters, it is chance that it looks like a word.
+    if 4 * len(text) < 3 * whole or 4 * sum(map(str.isalpha, word)) < 3 * len(word):
+        return
+    if not word.isalpha():
+        yield from readings(word, undone=_UNDO)
+        word = unleeted(word)
+    if word.isalpha():
+        yield from neighbours(word)
 
 
 def _edges(text: str) -> tuple[int, int]:

@@ -46,7 +46,9 @@ _MOST_ADDED = 8
 _MOST_ADDED_TO_DIGITS = 4
 _CODE_CHARS = 8
 _CUT = "\0"
-_SUGGESTED = "Take the suggested one, or four words that have nothing to do with each other."
+SUGGESTED: Final = "the suggested one"
+"""What hints call the passphrase that pages offer; where none is offered, say how to get one."""
+_WAY_OUT = f"Take {SUGGESTED}, or four words that have nothing to do with each other."
 
 
 def must_be_usable(
@@ -118,7 +120,7 @@ def _of_fitting_length(password: str, shortest: int) -> str:
         raise PasswordRefusedError(
             "too-short",
             f"too short: {length} of {shortest} characters",
-            f"Add words until it has {shortest}; spaces count. Or take the suggested one.",
+            f"Add words until it has {shortest}; spaces count. Or take {SUGGESTED}.",
         )
     return form
 
@@ -128,20 +130,20 @@ def _must_not_be_known(text: str, context: Context, lists: Lists) -> None:
     rank = lists.rank(text)
     if rank == DELIVERED:
         raise PasswordRefusedError(
-            "default-credential", "a password with which devices are delivered", _SUGGESTED
+            "default-credential", "a password with which devices are delivered", _WAY_OUT
         )
     if rank == MOST_COMMON:
-        raise PasswordRefusedError("listed", "one of the most common passwords", _SUGGESTED)
+        raise PasswordRefusedError("listed", "one of the most common passwords", _WAY_OUT)
     if rank != NOT_LISTED:
-        raise PasswordRefusedError("listed", "on a list of passwords that became known", _SUGGESTED)
+        raise PasswordRefusedError("listed", "on a list of passwords that became known", _WAY_OUT)
     _must_not_be_a_pattern(text)
     _must_not_be_made_of(context.words(), text, lists)
     for core in cores(text, longest=lists.longest, listed=lambda part: bool(lists.rank(part))):
         if lists.is_core(core):
             raise PasswordRefusedError(
                 "variant",
-                "a common password with changes such as @ for a, additions or repetition",
-                _SUGGESTED,
+                "a common password with changes such as @ for a, additions or a letter more",
+                _WAY_OUT,
             )
     _must_not_be_made_of(context.words(everywhere=True), text, lists)
 
@@ -160,18 +162,18 @@ def _must_not_hold_code(text: str, code: str) -> None:
         raise PasswordRefusedError(
             "setup-code",
             "the set-up code of this device, which stands on its label",
-            "The code is used up by the claim. " + _SUGGESTED,
+            "The code is used up by the claim. " + _WAY_OUT,
         )
 
 
 def _must_not_be_a_pattern(text: str) -> None:
     if len(set(text)) < _FEWEST_DIFFERENT:
-        raise PasswordRefusedError("repeated", "one or two characters again and again", _SUGGESTED)
+        raise PasswordRefusedError("repeated", "one or two characters again and again", _WAY_OUT)
     if period_of(text) <= _SHORT_UNIT:
-        raise PasswordRefusedError("repeated", "three characters again and again", _SUGGESTED)
+        raise PasswordRefusedError("repeated", "three characters again and again", _WAY_OUT)
     if is_walk(text, most_runs=_MOST_DIGIT_RUNS if text.isdigit() else _MOST_RUNS):
         raise PasswordRefusedError(
-            "sequence", "only rows of neighbouring keys, letters or digits", _SUGGESTED
+            "sequence", "only rows of neighbouring keys, letters or digits", _WAY_OUT
         )
 
 
@@ -184,7 +186,7 @@ def _must_not_be_made_of(words: dict[str, str], text: str, lists: Lists) -> None
             raise PasswordRefusedError(
                 "context",
                 f"only {' and '.join(whose)} with additions",
-                "Use words that nobody can read on the device or look up. " + _SUGGESTED,
+                "Use words that nobody can read on a label or look up. " + _WAY_OUT,
             )
 
 
