@@ -1,6 +1,7 @@
 """A browser without a screen, for tests of the device's pages."""
 
 import re
+from contextlib import closing
 from urllib.parse import urlencode
 
 from holdfast.cli.demo.pinned import PinnedConnection
@@ -25,9 +26,10 @@ class Visitor:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in self.cookies.items())
-        connection.request(method, path, body=body, headers=sent)
-        answer = connection.getresponse()
-        text = answer.read().decode()
+        with closing(connection):
+            connection.request(method, path, body=body, headers=sent)
+            answer = connection.getresponse()
+            text = answer.read().decode()
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie":
                 key, _, rest = value.partition("=")
@@ -36,7 +38,6 @@ class Visitor:
                 if not content:
                     del self.cookies[key]
         found = {name.lower(): value for name, value in answer.getheaders()}
-        connection.close()
         return answer.status, text, found
 
     def token(self, page: str) -> str:

@@ -14,7 +14,6 @@ from holdfast.accounts.blocklist.builder import TOP_ENTRIES, Builder, lines_of, 
 from holdfast.accounts.blocklist.reader import BlockList
 from holdfast.accounts.errors import BlockListError
 from holdfast.accounts.policy import (
-    SUGGESTED,
     Context,
     PasswordRefusedError,
     entropy_bits,
@@ -22,6 +21,7 @@ from holdfast.accounts.policy import (
     suggest_for,
 )
 from holdfast.accounts.policy.suggestion import FEWEST_WORDS, MOST_WORDS
+from holdfast.cli.offers import nothing_offered
 from holdfast.cli.outputs import must_take_file
 from holdfast.cli.passphrases import Passphrases
 from holdfast.core.errors import UsageError
@@ -72,10 +72,9 @@ def check(  # noqa: PLR0913 - Typer makes an option of each argument
     context = _context(profile)._replace(user=user, email=email, host=host, serial=serial)
     lists = signature.opened(blocklist or [], _public(key))
     try:
-        must_be_usable(_typed(), context, lists, second_factor=second_factor)
+        with nothing_offered():
+            must_be_usable(_typed(), context, lists, second_factor=second_factor)
     except PasswordRefusedError as error:
-        # Pages show one; here it would stand in the history of the terminal, or in a log.
-        error.hint = error.hint.replace(SUGGESTED, "one of `holdfast accounts suggest`")
         if not as_json:
             raise
         told = {"usable": False, "reason": error.reason, "message": str(error), "hint": error.hint}

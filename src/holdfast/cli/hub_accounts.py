@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from holdfast.cli.offers import nothing_offered
 from holdfast.core.clock import now
 from holdfast.core.errors import UsageError
 from holdfast.hub import start
@@ -104,7 +105,8 @@ def add(
 
     services.must_be_free_name(name)
     address = checked(email) if email else ""
-    services.add_account(name, _new_password(name), by=services.SYSTEM, email=address)
+    with nothing_offered():
+        services.add_account(name, _new_password(name), by=services.SYSTEM, email=address)
     typer.echo(f"The account {name} is made.")
 
 
@@ -115,7 +117,8 @@ def password(name: Name, config: Config = None) -> None:
     from holdfast.hub.staff import brake, services  # noqa: PLC0415 - after Django has started
 
     account = _account(name)
-    services.change_password(account, password=_new_password(name), by=services.SYSTEM)
+    with nothing_offered():
+        services.change_password(account, password=_new_password(name), by=services.SYSTEM)
     brake.opened(account.name)
     typer.echo(f"The password of {name} is changed, and all sessions are ended.")
 

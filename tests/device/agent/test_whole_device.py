@@ -1,7 +1,7 @@
 """The whole device, all processes real behind their walls: claim, click, restart, confirmed."""
 
 # ruff: noqa: ANN401 - fixtures whose classes conftest.py holds where none can import them
-import re
+import compileall
 import signal
 import subprocess
 import sys
@@ -10,18 +10,17 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
-from holdfast.cli.demo.pinned import PinnedConnection
+import holdfast
 from holdfast.device import factory
 from holdfast.device.broker import state as slots
 from holdfast.device.report import report
+from tests.device.visiting import PASSWORD, Visitor
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
-PASSWORD = "correct horse battery"
 PROFILE = Path(__file__).parents[3] / "examples" / "home-gateway" / "product.toml"
 
 
@@ -44,38 +43,11 @@ def image(folder: Path, version: str, need: Callable[[str], str], *, page: bool 
     return out
 
 
-class Owner:
-    """Somebody with a browser that keeps cookies."""
-
-    def __init__(self, port: int, sha256: str) -> None:
-        self.port = port
-        self.sha256 = sha256
-        self.cookie = ""
-
-    def ask(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:
-        connection = PinnedConnection(f"127.0.0.1:{self.port}", sha256=self.sha256, timeout_s=30)
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
-        if self.cookie:
-            headers["Cookie"] = self.cookie
-        connection.request(method, path, body=body, headers=headers)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        for name, value in answer.getheaders():
-            if name.lower() == "set-cookie" and "Max-Age=0" not in value:
-                self.cookie = value.partition(";")[0]
-        connection.close()
-        return answer.status, text
-
-    def post(self, path: str, page: str, **fields: str) -> int:
-        found = re.search(r'name="token" value="([^"]+)"', self.ask("GET", page)[1])
-        assert found
-        return self.ask("POST", path, urlencode({"token": found.group(1), **fields}))[0]
-
-    def sees(self, words: str) -> bool:
-        try:
-            return words in self.ask("GET", "/")[1]
-        except (OSError, HTTPException):
-            return False
+def sees(owner: Visitor, words: str) -> bool:
+    try:
+        return words in owner.ask("GET", "/")[1]
+    except (OSError, HTTPException):
+        return False
 
 
 @pytest.fixture
@@ -88,12 +60,12 @@ def free_port() -> int:
 
 @pytest.fixture
 def device(
-    bench: Any, tmp_path_factory: pytest.TempPathFactory, free_port: int, need: Callable[[str], str]
-) -> Iterator[tuple[Any, Path, Owner, str]]:
-    images = tmp_path_factory.mktemp("images")
-    images.parent.chmod(0o755)
+    bench: Any, ground: Path, free_port: int, need: Callable[[str], str]
+) -> Iterator[tuple[Any, Path, Visitor, str]]:
+    # As in an image: a process behind its walls cannot keep what it compiles, and pays in memory.
+    compileall.compile_dir(Path(holdfast.__file__).parent, quiet=2)
     folder = Path(f"/tmp/holdfast-device-{free_port}")  # noqa: S108 - reachable for other uids
-    (images / "token").write_text("0123456789abcdef0123456789abcdef")
+    (ground / "token").write_text("0123456789abcdef0123456789abcdef")
     label = factory.make(
         factory.Order(
             folder=folder,
@@ -102,7 +74,7 @@ def device(
             controller_id="one",
             token="0123456789abcdef0123456789abcdef",
             root=bench.maker.repository.metadata / "1.root.json",
-            image=image(images, "1.0", need),
+            image=image(ground, "1.0", need),
             version="1.0",
             hardware="a",
             settings={"gui_listen": f"127.0.0.1:{free_port}", "poll_s": 1, "health_s": 8},
@@ -118,7 +90,7 @@ def device(
             str(folder / "device.toml"),
         ],
     )
-    yield bench, folder, Owner(free_port, label.sha256), label.code
+    yield bench, folder, Visitor(f"https://127.0.0.1:{free_port}", label.sha256), label.code
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=20)
     import shutil  # noqa: PLC0415 - kept beside its one use
@@ -134,17 +106,19 @@ def until(holds: Callable[[], Any], what: str, *, within_s: float = 60.0) -> Non
 
 
 def test_one_click_and_confirmed(
-    device: tuple[Any, Path, Owner, str], tmp_path: Path, need: Callable[[str], str]
+    device: tuple[Any, Path, Visitor, str], tmp_path: Path, need: Callable[[str], str]
 ) -> None:
     bench, folder, owner, code = device
-    until(lambda: owner.sees("") and owner.ask("GET", "/claim")[0] == 200, "the pages")
-    assert owner.post("/claim", "/claim", code=code, name="ada", password=PASSWORD) == 303
-    until(lambda: owner.sees("Version 1.0 runs"), "the update page")
+    until(lambda: sees(owner, "") and owner.ask("GET", "/claim")[0] == 200, "the pages")
+    assert owner.post("/claim", "/claim", code=code, name="ada", password=PASSWORD)[0] == 303
+    until(lambda: sees(owner, "Version 1.0 runs"), "the update page")
     release = bench.maker.release("2.0", artifact=image(tmp_path, "2.0", need))
     bench.gateway.offer(21, release)
-    until(lambda: owner.sees("Version 2.0 is ready for you") or owner.sees("install itself"), "it")
-    assert owner.post("/update/install", "/") == 303
-    until(lambda: owner.sees("was installed today"), "the new version")
+    until(
+        lambda: sees(owner, "Version 2.0 is ready for you") or sees(owner, "install itself"), "it"
+    )
+    assert owner.post("/update/install", "/")[0] == 303
+    until(lambda: sees(owner, "was installed today"), "the new version")
     assert slots.read(folder / "boot" / "boot.json").running.version == "2.0"
     until(lambda: bench.gateway.closed, "the report")
     assert bench.gateway.attributes[-1]["holdfast.version"] == "2.0"
@@ -155,9 +129,9 @@ def test_one_click_and_confirmed(
     assert sum(processes.values()) < 98_000_000  # of 100 that are allowed
     bad = bench.maker.release("2.1", artifact=image(tmp_path, "2.1", need, page=False))
     bench.gateway.offer(22, bad)
-    until(lambda: owner.sees("Version 2.1"), "the next one")
+    until(lambda: sees(owner, "Version 2.1"), "the next one")
     owner.post("/update/install", "/")
-    until(lambda: owner.sees("Version 2.1 could not be installed"), "the fall-back", within_s=90)
+    until(lambda: sees(owner, "Version 2.1 could not be installed"), "the fall-back", within_s=90)
     assert slots.read(folder / "boot" / "boot.json").running.version == "2.0"
     until(lambda: 22 in bench.gateway.closed, "the report")
     assert bench.gateway.details()[-1].startswith("[update-unhealthy]")

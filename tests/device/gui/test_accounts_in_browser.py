@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from holdfast.accounts import totp
 from tests.device.gui.browsing import SHOTS, chromium, context_of, page, size
@@ -119,6 +119,23 @@ def test_no_field_cuts_a_password_off(page: Page, site: Any, size: str) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("Too long: 300 of at most 256")
     look(page, "password-too-long", size)
+
+
+def test_advice_on_what_was_typed_before_the_script_came(page: Page, site: Any) -> None:
+    log_in(page, site)
+    expect(page.get_by_role("heading", name="Everything is up to date")).to_be_visible()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # Playwright counts a handler's arguments
+        held.append(route)
+
+    page.route("**/advice.js*", hold)
+    page.goto(f"{site.url}/account/password", wait_until="commit")
+    page.get_by_label("New password").fill(BETTER)
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    expect(page.get_by_role("status")).to_contain_text("nothing speaks against")
 
 
 def test_claim_without_scripts(chromium: Browser, unclaimed: Any) -> None:

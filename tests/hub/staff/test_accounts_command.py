@@ -28,6 +28,7 @@ def test_accounts_are_kept_by_the_same_rules(tmp_path: Path, need: Callable[[str
     code, _out, told = hub("add", "ada", typed="password1\n")
     assert code == 1
     assert "too short" in told
+    assert "Or take one of `holdfast accounts suggest`." in told  # none was shown to the pipe
     assert "password1" not in told
     assert hub("add", "ada", "--email", "nowhere", typed=good)[0] != 0
     assert hub("add", "ada", "--email", "ada@example.org", typed=good)[0] == 0

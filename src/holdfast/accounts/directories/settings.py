@@ -194,7 +194,8 @@ class Methods:
     """How it is found out who somebody is, for one service.
 
     Attributes:
-        service: `gui`, `api` or `shell` on a device; `hub` on the hub.
+        service: `gui` on a device, `hub` on the hub; `api` and `shell` are kept for what devices
+            do not serve yet, and refused by their settings.
         order: Names of groups, and the word `local`; the next is asked only when no server of the
             one before could be reached, never after a refusal.
         local_names: Emergency accounts: local, whatever `order` says; reported whenever used.

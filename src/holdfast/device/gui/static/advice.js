@@ -44,7 +44,7 @@
       say("", "");
     }
   }
-  field.addEventListener("input", () => {
+  const advise = () => {
     window.clearTimeout(timer);
     const count = Array.from(field.value.normalize("NFKC")).length;
     if (count === 0) return say("", "");
@@ -53,5 +53,7 @@
       return say(short, "note");
     }
     timer = window.setTimeout(ask, 600);
-  });
+  };
+  field.addEventListener("input", advise);
+  advise(); // of what was typed before this script had come
 })();

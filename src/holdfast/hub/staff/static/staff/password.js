@@ -32,4 +32,5 @@ for (const line of document.querySelectorAll("[data-advice]")) {
     // A screen reader is not to read out every letter's count.
     timer = window.setTimeout(say, 400);
   });
+  say(); // of what was typed before this script had come
 }
