@@ -170,6 +170,21 @@ def test_a_folder_full_of_images(shelf: Path, capsys: pytest.CaptureFixture[str]
     assert "5 names left out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("folders", "is_one"), [("bin lib dev usr", True), ("bin old new usr", False)]
+)
+def test_a_root_without_its_settings_is_still_one(
+    tmp_path: Path,
+    folders: str,
+    is_one: bool,  # noqa: FBT001
+) -> None:
+    for name in folders.split():
+        (tmp_path / name).mkdir()
+    (tmp_path / "bin/tool").write_bytes(b"x")
+    found = subjects([tmp_path], each=False, as_root=False)
+    assert found == [tmp_path if is_one else tmp_path / "bin/tool"]
+
+
 def test_a_root_file_system_is_one_thing_unless_told(shelf: Path) -> None:
     root = shelf / "rootfs"
     assert subjects([root], each=False, as_root=False) == [root]

@@ -69,6 +69,17 @@ def test_many_certificates_in_one_file_are_public_authorities() -> None:
     assert [one.purpose for one in found if "device" in one.where[0]] == [""]
 
 
+def test_roots_that_do_not_say_so_are_told_by_where_they_lie() -> None:
+    names = [f"root{number}" for number in range(9)]
+    store = {
+        f"etc/ssl/certs/{name}.crt": bytes(made.MAKERS["certificate"]({"name": name, "bits": 1024}))
+        for name in names
+    }
+    assert {one.purpose for one in placed(store)} == {"ca-bundle"}
+    few = dict(list(store.items())[:3])
+    assert "ca-bundle" not in {one.purpose for one in placed(few)}
+
+
 def test_an_example_that_is_used_is_no_example() -> None:
     pem = forms.written(forms.private("p256"))
     (found,) = placed({"usr/share/doc/a/key.pem": pem, "etc/openvpn/a.key": pem})

@@ -244,6 +244,25 @@ def test_manual_pages_and_other_peoples_libraries_do_not_count() -> None:
         assert update_path({path: line}).skips == ()
 
 
+def test_names_of_hosts_are_updated_elsewhere() -> None:
+    address = b'"a.de" "http://update.names.de/update/?username=[U]&updatehostname=[D]&ip=[IP]"\n'
+    assert update_path({"usr/lib/services": address}).urls == ()
+    address = b'URL="http://update.names.de/update/?device=1"\n'
+    assert update_path({"usr/lib/services": address}).urls != ()
+
+
+def test_a_program_for_everything_calls_others_too() -> None:
+    flags = {"imports": ("system",), "needed": ("libc.so.0",)}
+    strings = b"\0/sbin/flashcp -v %s /dev/mtd0\0firmware upgrade\0http://speed.names.de/x\0"
+    program = build(rodata=strings, **flags)  # type: ignore[arg-type]
+    asked = {
+        name: update_path({"sbin/flashcp": build(), f"usr/bin/{name}": program}).urls
+        for name in ("everyd", "fwupdated")
+    }
+    assert asked["everyd"] == ()
+    assert asked["fwupdated"] != ()
+
+
 @pytest.mark.parametrize(
     ("address", "called"),
     [
@@ -258,6 +277,7 @@ def test_manual_pages_and_other_peoples_libraries_do_not_count() -> None:
         ("http://[::1/x", False),
         ("http://index.html", False),
         ("http://", False),
+        ("http://tempuri.org/GetMiscInfo", False),
     ],
 )
 def test_addresses_that_are_called(address: str, called: bool) -> None:  # noqa: FBT001

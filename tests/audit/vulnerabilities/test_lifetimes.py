@@ -28,6 +28,24 @@ def test_the_table_is_sound(name: str) -> None:
     assert keys == sorted(keys, key=lambda key: key or ())
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "followed_by"),
+    [
+        ("nginx", "1.17.7", "1.18"),  # of a series that the table does not have
+        ("nginx", "1.16.1", ""),  # of one that it has
+        ("nginx", "99.0", ""),
+        ("nginx", "nonsense", ""),
+    ],
+)
+def test_what_is_of_no_series_ended_with_the_one_that_followed(
+    name: str, version: str, followed_by: str
+) -> None:
+    lifetime = lifetime_of(name)
+    assert lifetime is not None
+    found = lifetime.lapsed(version, date(2026, 11, 23))
+    assert (found.name if found else "") == followed_by
+
+
 def test_it_is_not_older_than_it_says() -> None:
     newest = max(one.newest_on for each in table().lifetimes.values() for one in each.series)
     assert newest <= table().stated

@@ -12,6 +12,7 @@ _NAMES: Final = (
     "adobe.com", "apache.org", "gnu.org", "opensource.org", "creativecommons.org", "mozilla.org",
     "purenetworks.com", "broadband-forum.org", "dslforum.org", "onvif.org", "wi-fi.org",
     "json-schema.org", "schema.org", "unicode.org", "relaxng.org", "docbook.org", "spdx.org",
+    "tempuri.org", "soapinterop.org", "genivia.com",
     # where software comes from
     "github.com", "githubusercontent.com", "gitlab.com", "bitbucket.org", "sourceforge.net",
     "kernel.org", "busybox.net", "openssl.org", "debian.org", "ubuntu.com", "openwrt.org",

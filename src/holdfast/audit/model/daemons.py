@@ -140,7 +140,8 @@ DAEMONS: Final[dict[str, Daemon]] = {
     ),
     **dict.fromkeys(("apache2", "httpd2", "apache", "httpd.apache"), _APACHE),
     **dict.fromkeys(
-        ("micro_httpd", "shttpd", "mongoose", "appweb", "cherokee", "monkey", "hiawatha", "alphapd",
+        ("micro_httpd", "shttpd", "mongoose", "appweb", "cherokee", "cherokee-worker",
+         "monkey", "hiawatha", "alphapd",
          "jjhttpd", "mathopd", "darkhttpd", "civetweb", "tinyhttpd", "nhttpd", "webd", "webserver",
          "web_server", "caddy", "minihttpd", "mini_httpd.real", "fnet_httpd", "dhttpd", "bozohttpd",
          "publicfile-httpd", "ulighttpd", "h2o", "uwsgi", "gunicorn", "WebServer"),
@@ -179,7 +180,7 @@ DAEMONS: Final[dict[str, Daemon]] = {
                      "upnpigd", "mini_upnpd", "bcmupnp", "upnp", "natpmpd", "upnpdd"), _IGD),
     **dict.fromkeys(("minissdpd", "ssdpd", "ssdp", "lanssdp"), _SSDP),
     **dict.fromkeys(("wscd", "wps_upnp", "wsccmd", "wps_monitor"), Daemon(service="upnp")),
-    **dict.fromkeys(("minidlna", "minidlnad", "ushare", "mediatomb", "gerbera", "dms"), _DLNA),
+    **dict.fromkeys(("minidlna", "minidlnad", "ushare", "mediatomb", "gerbera"), _DLNA),
     "avahi-daemon": Daemon(service="mdns", port=5353, protocol="udp", drops="avahi"),
     **dict.fromkeys(("mdnsd", "umdns", "mDNSResponder", "mDNSResponderPosix", "mdnsresponder",
                      "mDNSResponder_proxy"), _MDNS),

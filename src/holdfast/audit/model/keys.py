@@ -1,6 +1,7 @@
 """The keys of an image: every key once, with all its places and what it is used for."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -136,13 +137,23 @@ def _identity(fact: KeyFact, digest: str) -> tuple[str, ...]:
 
 
 def _places(facts: Mapping[str, FileFacts], digests: Mapping[str, str]) -> Iterator[_Place]:
-    for path in sorted(digests):
-        known_facts = facts.get(digests[path])
-        if known_facts is None or not known_facts.keys:
-            continue
-        bundle = sum(fact.kind == "certificate" for fact in known_facts.keys) >= BUNDLE
-        for fact in known_facts.keys:
-            yield _Place(path, fact, bundle and fact.kind == "certificate")
+    keys = {
+        path: found.keys
+        for path in sorted(digests)
+        if (found := facts.get(digests[path])) is not None and found.keys
+    }
+    alone = {path for path, several in keys.items() if _is_root(several[0]) and len(several) == 1}
+    stores = Counter(path.rpartition("/")[0] for path in alone)
+    for path, several in keys.items():
+        bundle = sum(fact.kind == "certificate" for fact in several) >= BUNDLE
+        # The oldest roots do not say that they are authorities: it stands in no first version.
+        store = path in alone and stores[path.rpartition("/")[0]] >= BUNDLE
+        for fact in several:
+            yield _Place(path, fact, (bundle or store) and fact.kind == "certificate")
+
+
+def _is_root(fact: KeyFact) -> bool:
+    return fact.kind == "certificate" and fact.subject != "" and fact.subject == fact.issuer
 
 
 def _placed(group: list[_Place], named: Mapping[str, str], more: Mapping[str, Known]) -> PlacedKey:

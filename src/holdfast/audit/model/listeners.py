@@ -17,7 +17,6 @@ from holdfast.audit.model.configuration.settings import (
 from holdfast.audit.model.daemons import DAEMONS, SWITCHABLE, Daemon
 from holdfast.audit.model.shapes import Listener, Started
 from holdfast.audit.model.startup.graph import STRENGTH, Launch
-from holdfast.audit.model.startup.shell.files import PATH
 from holdfast.audit.model.startup.system import System
 from holdfast.audit.model.startup.wrappers import LANGUAGES, without_options
 
@@ -426,22 +425,35 @@ def _facts(launch: Launch, daemon: Daemon) -> list[str]:
 def _lying_there(system: System, started: set[str]) -> Iterator[Listener]:
     """Give daemons that are in the image though nothing starts them."""
     paths = {system.files.place(program) for program in started}
-    for name, daemon in DAEMONS.items():
-        if daemon.unless:
-            continue
-        for folder in PATH:
+    for name, found in _daemons_of_folders(system):
+        daemon = DAEMONS[name]
+        if found not in paths:
+            paths.add(found)
+            yield Listener(
+                service=daemon.service, program=found, where=found,
+                protocol=daemon.protocol, port=daemon.port, started=Started.NO,
+                user=daemon.drops or "root", user_why="drops" if daemon.drops else "absent",
+            )  # fmt: skip
+
+
+def _daemons_of_folders(system: System) -> Iterator[tuple[str, str]]:
+    """Give name and path of each daemon where programs are looked for, then of all others."""
+    wanted = [name for name, daemon in DAEMONS.items() if not daemon.unless]
+    missing = set(wanted)
+    for name in wanted:
+        for folder in system.files.folders:
             place = f"{folder}/{name}".lstrip("/")
             if system.files.tree.resolve(place) is None:
                 continue
-            found = system.files.which(f"/{place}")
-            if found and found not in paths:
-                paths.add(found)
-                yield Listener(
-                    service=daemon.service, program=found, where=found,
-                    protocol=daemon.protocol, port=daemon.port, started=Started.NO,
-                    user=daemon.drops or "root", user_why="drops" if daemon.drops else "absent",
-                )  # fmt: skip
+            missing.discard(name)
+            if found := system.files.which(f"/{place}"):
+                yield name, found
             break
+    # Products keep programs of their own in folders of their own.
+    for path, facts in system.programs.every():
+        name = path.rpartition("/")[2]
+        if name in missing and facts.elf is not None and facts.elf.type == "program":
+            yield name, path
 
 
 def _apparmor(system: System) -> list[tuple[str, bool]]:

@@ -17,6 +17,11 @@ _UPDATE_WORDS: Final = re.compile(
     r"|/(?:updates?|f?ota|fw)/|auto[-_]?update|\.(?:swu|raucb|mender|ipk|trx|chk)\b",
     re.IGNORECASE,
 )
+# A program that does everything calls many; what only installs calls for images.
+_INSTALLER: Final = re.compile(r"upd|upgr|ota|fw|firm|flash", re.IGNORECASE)
+_NAMES_OF_HOSTS: Final = re.compile(
+    r"/nic/update|[?&](?:update)?host(?:name)?=|[?&]my-?ip(?:v[46])?=|d(?:yn)?dns", re.IGNORECASE
+)
 _PAGES: Final = re.compile(r"(^|/)(www|web|htdocs|webinc|html?|webpages|help)[^/]*/|\.html?$")
 _LINK: Final = re.compile(r"href|<a |window\.open|^\s*(?:#|//)", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
@@ -47,7 +52,12 @@ def urls_of(scene: Scene, tools: Sequence[Tool], feeds: Sequence[Feed]) -> Itera
     for feed in feeds:
         yield f"{feed.where} {shown(feed.url)}"
     yield from _configured(scene)
-    installers = {node.path for tool in tools if (node := scene.tree.resolve(tool.path))}
+    installers = {
+        node.path
+        for tool in tools
+        if (node := scene.tree.resolve(tool.path))
+        and _INSTALLER.search(node.path.rpartition("/")[2])
+    }
     known = {feed.where.partition(":")[0] for feed in feeds}
     for path, hit in scene.hits("update-address"):
         if path in known or _PAGES.search(path) or not is_called(hit.text):
@@ -59,7 +69,8 @@ def urls_of(scene: Scene, tools: Sequence[Tool], feeds: Sequence[Feed]) -> Itera
         if facts.elf is None:
             number, line = scene.line(path, hit.offset)
             about, where = f"{path} {line}", f"{path}:{number}" if number else where
-        if not _LINK.search(about) and (_UPDATE_WORDS.search(about) or path in installers):
+        wanted = _UPDATE_WORDS.search(about) or path in installers
+        if wanted and not _LINK.search(about) and not _NAMES_OF_HOSTS.search(about):
             yield f"{where} {shown(hit.text)}"
     yield from _requests(scene)
 

@@ -7,7 +7,7 @@ from holdfast.audit.model.daemons import DAEMONS
 from holdfast.audit.patterns.pattern import Pattern
 
 _VAGUE: Final = frozenset(
-    {"igd", "dms", "webs", "upnp", "named", "monkey", "h2o", "ssdp", "apache", "goahead", "rsync",
+    {"igd", "webs", "upnp", "named", "monkey", "h2o", "ssdp", "apache", "goahead", "rsync",
      "caddy", "stunnel", "debug", "racoon", "charon", "iperf", "ksmbd", "unbound", "asterisk",
      "nfsd", "pluto", "haproxy", "collectd", "openvpn", "ushare", "appweb", "mongoose", "gerbera"}
 )  # fmt: skip

@@ -79,6 +79,21 @@ class Lifetime(NamedTuple):
             and all(start is not None and key < start for start in starts)
         )
 
+    def lapsed(self, version: str, today: date) -> Series | None:
+        """Give the oldest series after a version of none that has ended as well; None if none."""
+        key = key_of(version, self._scheme)
+        if key is None or self.series_of(version) is not None:
+            return None
+        later = [
+            one
+            for one in self.series
+            if one.ended is not None
+            and one.ended < today
+            and (start := key_of(one.name, self._scheme)) is not None
+            and key < start
+        ]
+        return min(later, key=lambda one: one.ended or today, default=None)
+
     def successor(self, version: str) -> Release | None:
         """Find the first release in the table that is newer; None if there is none."""
         key = key_of(version, self._scheme)

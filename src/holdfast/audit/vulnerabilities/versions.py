@@ -68,9 +68,14 @@ def _plain(text: str, *, quirk: Callable[[list[Any]], None] | None = None) -> Ke
         key.append((3, _PATCH.get(word, word)) if before is None else (0, before))
     if quirk is not None:
         quirk(key)
-    _drop_zeros(key)
-    key.append(_ANY if lower.endswith(".*") else _RELEASE)
-    return tuple(key)
+    return _ended(key, star=lower.endswith(".*"))
+
+
+def _ended(key: list[Any], *, star: bool) -> Key:
+    """Say where a version ends; before a star zeros count, `1.0.*` is not `1.*`."""
+    if not star:
+        _drop_zeros(key)
+    return (*key, _ANY if star else _RELEASE)
 
 
 def _drop_zeros(key: list[Any]) -> None:
@@ -92,13 +97,10 @@ def _linux(text: str) -> Key | None:
     if len(text) > MOST_CHARS or found is None or _COMMIT.fullmatch(bare):
         return None
     key: list[Any] = [(4, int(part)) for part in found[1].split(".")]
-    star = bare.endswith(".*")
-    _drop_zeros(key)
     if found[2]:
-        key += [(0, 4), (4, int(found[3] or 0))]
         _drop_zeros(key)
-    key.append(_ANY if star else _RELEASE)
-    return tuple(key)
+        key += [(0, 4), (4, int(found[3] or 0))]
+    return _ended(key, star=bare.endswith(".*"))
 
 
 def _library(name: str) -> Callable[[str], Key | None]:

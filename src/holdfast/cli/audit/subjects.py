@@ -16,6 +16,9 @@ from holdfast.cli.audit import SUBCOMMANDS
 MOST: Final = 100_000
 _RELEASE: Final = "release.json"
 _ROOT_MARKS: Final = frozenset({"bin", "sbin", "usr", "lib"})
+_ROOT_NAMES: Final = _ROOT_MARKS | {"dev", "etc", "lib64", "proc", "root", "sys", "system", "var"}
+_LEAST_NAMES: Final = 4
+"""So many of those names are no folder of images, even where the one with the settings is gone."""
 # What lies beside images in download folders, and is none.
 _OTHERS: Final = frozenset(
     {".txt", ".md", ".pdf", ".html", ".htm", ".json", ".asc", ".sig", ".sha256", ".sha1", ".md5",
@@ -74,7 +77,11 @@ def _meant(path: Path, *, each: bool, as_root: bool) -> Iterator[Path]:
 def _is_one(folder: Path) -> bool:
     """Tell whether a folder is a root file system or a release, rather than full of images."""
     names = {one.name for one in folder.iterdir()}
-    return _RELEASE in names or ("etc" in names and bool(names & _ROOT_MARKS))
+    return (
+        _RELEASE in names
+        or ("etc" in names and bool(names & _ROOT_MARKS))
+        or len(names & _ROOT_NAMES) >= _LEAST_NAMES
+    )
 
 
 def _inside(folder: Path) -> Iterator[Path]:

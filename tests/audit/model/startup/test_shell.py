@@ -176,7 +176,7 @@ def test_applet_without_a_link() -> None:
     [
         (": a comment of a line\n" * 40_000 + "foodd", "is damaged, or too long to be followed"),
         ("if true; then " * 60 + "foodd" + "; fi" * 60, "could not be read to its end"),
-        (NESTED.replace("foodd", "echo") + "\nfoodd", "the rest was not followed"),
+        (NESTED.replace("foodd", "echo") + "\nfoodd", "its rest was not followed"),
     ],
 )
 def test_what_was_not_followed_is_told(script: str, why: str) -> None:

@@ -32,13 +32,17 @@ def run(image: Image) -> Iterator[Finding]:
         series = lifetime.series_of(version)
         ended = lifetime.ended or (series.ended if series else None)
         older = series is None and lifetime.is_older_than_all(version)
-        if not older and (ended is None or ended >= today):
+        lapsed = lifetime.lapsed(version, today)
+        if not older and not lapsed and (ended is None or ended >= today):
             continue
         what = f"{one.name} {version}"
-        if older:
-            what += f" is older than every series that is known ({lifetime.series[-1].name} on)"
-        elif lifetime.ended:
+        if lifetime.ended:
             what += f": {lifetime.note or 'given up'}"
+        elif older:
+            what += f" is older than every series that is known ({lifetime.series[-1].name} on)"
+        elif lapsed:
+            what += f" is of no series that is known; {lapsed.name}, which followed, "
+            what += f"ended on {lapsed.ended}"
         else:
             what += f": the series {series.name if series else ''} ended on {ended}"
         yield Finding(

@@ -21,9 +21,10 @@ _CANDIDATES: Final = (
 _FIRST_SCRIPTS: Final = (
     "etc/init.d/rcS", "etc/rc.d/rcS", "etc/rcS", "etc/rc", "etc/rc.sysinit", "etc/rc.local",
 )  # fmt: skip
-_TABLE_IN_BUSYBOX = re.compile(rb"\0(/[\w/.-]{1,60}/inittab)\0")
+# Linkers keep a string that ends a longer one, as of "reloading /etc/inittab", only within that.
+_TABLE_IN_BUSYBOX = re.compile(rb"(?<=[\0 ])(/[\w/.-]{1,60}/inittab)\0")
 _TABLES: Final = ("etc/inittab", "etc_ro/inittab")
-_SCRIPT_IN_BUSYBOX = re.compile(rb"\0(/[\w/.-]{1,60}/rcS)\0")
+_SCRIPT_IN_BUSYBOX = re.compile(rb"(?<=[\0 ])(/[\w/.-]{1,60}/rcS)\0")
 _DEFAULT_SCRIPT = "/etc/init.d/rcS"
 _AT_BOOT = frozenset(
     {"sysinit", "wait", "once", "respawn", "askfirst", "boot", "bootwait", "askconsole",
@@ -100,7 +101,7 @@ def _kind(system: System, path: str) -> str:
         ("procd", bool(tree.resolve("etc/rc.common") and tree.resolve("sbin/procd"))),
         ("android", not is_script and android.is_there(system)),
         ("openrc", name == "openrc-init" or _runs_openrc(system)),
-        ("busybox-init", system.programs.is_multi_call(path) or _holds_busybox(system, path)),
+        ("busybox-init", system.programs.is_multi_call(path)),
         ("runit", name in {"runit", "runit-init"}),
         ("s6", name in {"s6-svscan", "s6-linux-init"}),
         ("s6", is_script and ("s6-linux-init" in str(text) or "s6-svscan" in str(text))),
@@ -126,11 +127,6 @@ def entries(text: str) -> list[_Entry]:
             continue
         found.append(_Entry(number, *(field.strip() for field in fields)))
     return found
-
-
-def _holds_busybox(system: System, path: str) -> bool:
-    elf = system.programs.elf(path)
-    return elf is not None and b"BusyBox v" in (system.files.content(path, MOST_BYTES) or b"")
 
 
 def _again(system: System, context: Context) -> None:

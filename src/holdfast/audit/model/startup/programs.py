@@ -26,6 +26,10 @@ _CLIENT = re.compile(
     r"(?i)client|(?:dhcp6?|ntp|sntp|pppoe|l2tp|pptp)c$|ddns|dyndns|noip|netlink|monitor|ping|route"
 )
 _LOCAL_SOCKET = re.compile(rb"/(?:var|tmp|run|dev)/[\w./-]{0,60}(?:sock|ctrl|ctl|\.s\b)")
+# Whoever answers and knows the types of pages serves some.
+_ANSWER = re.compile(rb"HTTP/(?:1\.[01x]|1\.%[di]|%[ds](?:\.%d)?) (?:200|%\d*[dis])")
+_TYPES_OF_PAGES = (b"text/html", b"text/css")
+_BANNERS = frozenset({"component-busybox", "component-toybox"})
 _MULTI_CALL = re.compile(r"^(?:busybox|toybox)[\w.-]*$")
 
 
@@ -55,9 +59,16 @@ class Programs:
         return facts.elf if facts else None
 
     def is_multi_call(self, path: str) -> bool:
-        """Tell whether a path leads to busybox or toybox."""
+        """Tell whether a path leads to busybox or toybox, under whatever name."""
         node = self.files.node(path)
-        return node is not None and _MULTI_CALL.match(node.path.rpartition("/")[2]) is not None
+        if node is None or _MULTI_CALL.match(node.path.rpartition("/")[2]):
+            return node is not None
+        facts = self._facts.get(self._digests.get(node.path, ""))
+        return (
+            facts is not None
+            and facts.elf is not None
+            and any(hit.pattern in _BANNERS for hit in facts.hits)
+        )
 
     def listens(self, name: str, path: str) -> bool:
         """Tell whether a program may wait for others on a network."""
@@ -115,7 +126,7 @@ class Programs:
         return facts is not None and any(hit.pattern == golang.PATTERN for hit in facts.hits)
 
     def served_by(self, path: str) -> str:
-        """Tell what a library, or the web server of Go, serves for a program; "" for nothing."""
+        """Tell what a program serves by its libraries, by Go or by its answers; "" if unknown."""
         elf = self.elf(path)
         for needed in elf.needed if elf else ():
             for library, service in LIBRARIES:
@@ -124,7 +135,11 @@ class Programs:
         if elf is not None and self._is_go(path):
             content = self.files.content(path, MOST_BYTES) or b""
             return "http" if golang.serves_pages(content) else ""
-        return ""
+        return "http" if self.serves(path) == "tcp" and self._answers_with_pages(path) else ""
+
+    def _answers_with_pages(self, path: str) -> bool:
+        content = self.files.content(path, MOST_BYTES) or b""
+        return all(one in content for one in _TYPES_OF_PAGES) and bool(_ANSWER.search(content))
 
     def every(self) -> Iterator[tuple[str, FileFacts]]:
         """Give every file with facts, sorted by path."""

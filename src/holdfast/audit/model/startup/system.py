@@ -1,7 +1,8 @@
 """The system that starts up: runs scripts, and notes what they start."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,7 +14,7 @@ from holdfast.audit.model.startup.masking import masked, masked_text
 from holdfast.audit.model.startup.programs import Programs
 from holdfast.audit.model.startup.shell.builtins import TOOLS
 from holdfast.audit.model.startup.shell.decoding import decodes
-from holdfast.audit.model.startup.shell.files import PATH, Files
+from holdfast.audit.model.startup.shell.files import Files
 from holdfast.audit.model.startup.shell.grammar import parse
 from holdfast.audit.model.startup.shell.outcome import Outcome, Status
 from holdfast.audit.model.startup.shell.passwords import Given
@@ -23,7 +24,8 @@ from holdfast.audit.model.startup.shell.variables import Value
 from holdfast.audit.model.startup.wrappers import SHELLS, Command, interpreter_of, unwrap
 from holdfast.audit.tree import Tree
 
-MOST_COMMANDS: Final = 15_000
+MOST_COMMANDS: Final = 45_000
+_KEPT_BACK: Final = 3  # one part in so many is left to what comes after a script
 MOST_DEPTH: Final = 14
 MOST_PARSED: Final = 400
 _CHANGES: Final = frozenset({"mount", "init"})
@@ -86,16 +88,28 @@ class System:
         self.logins: dict[Login, None] = {}
         self.inits: dict[str, Callable[[System, Context], None]] = {}
         self.by_heart: tuple[str, ...] = ()
-        self._left = MOST_COMMANDS
+        self._left, self._floor = MOST_COMMANDS, 0
         self._parsed: dict[str, Script] = {}
         self._stack: list[tuple[str, Shell]] = []
 
     def spend(self) -> bool:
         """Count one command; False if there were too many."""
+        if self._left <= self._floor:
+            place = self._stack[-1][0] if self._stack else "start-up"
+            self.graph.cut_off(f"{place} is too long, its rest was not followed")
+            return False
         self._left -= 1
-        if self._left == 0:
-            self.graph.cut_off("start-up is too long, the rest was not followed")
-        return self._left > 0
+        return True
+
+    @contextmanager
+    def _share(self) -> Iterator[None]:
+        """Keep back some commands for what comes after a script, however long that runs."""
+        floor = self._floor
+        self._floor += (self._left - floor) // _KEPT_BACK
+        try:
+            yield
+        finally:
+            self._floor = floor
 
     def parsed(self, source: str) -> Script:
         """Parse, or give what was parsed before."""
@@ -237,11 +251,9 @@ class System:
 
     def which(self, shell: Shell, name: str) -> str:
         """Find a program as a script would."""
-        folders: tuple[str, ...] = PATH
         own = shell.variables.get("PATH")
-        if own is not None and own.known:
-            folders = tuple(dict.fromkeys((*own.text.split(":"), *PATH)))
-        return self.files.which(name, folders, shell.folder)
+        first = tuple(own.text.split(":")) if own is not None and own.known else ()
+        return self.files.which(name, first, shell.folder)
 
     def _special(
         self, shell: Shell, words: list[str], context: Context, shown: str
@@ -335,8 +347,9 @@ class System:
             return _UNKNOWN
         where = shell.where
         values = [Value(word, "$" not in word) for word in arguments]
+        node = self.files.node(place)
         for path, running in self._stack:
-            if path == place:
+            if path == place or (node is not None and path == node.path):
                 running.again = True
                 shell.again = True
                 return _UNKNOWN
@@ -359,6 +372,19 @@ class System:
         if text is None or context.depth >= MOST_DEPTH:
             return
         inside = replace(context.under(number), depth=context.depth + 1)
+        with self._share():
+            self._run(place, text, arguments, inside, where=where, caller=caller)
+
+    def _run(
+        self,
+        place: str,
+        text: str,
+        arguments: Sequence[Value],
+        inside: Context,
+        *,
+        where: str,
+        caller: Shell | None,
+    ) -> None:
         interpreter = interpreter_of(text)
         if interpreter[-1:] == ["rc.common"]:  # #!/bin/sh /etc/rc.common
             interpreter = interpreter[-1:]
@@ -370,7 +396,7 @@ class System:
             self._foreign(interpreter, place, list(arguments), inside)
             return
         shell = Shell(self, place, arguments)
-        shell.variables.complete = not context.outside
+        shell.variables.complete = not inside.outside
         if self.files.tree.resolve(place) is None:  # made at start-up
             shell.place = where
         if caller is not None:

@@ -13,6 +13,7 @@ PATH: Final = ("/sbin", "/usr/sbin", "/bin", "/usr/bin", "/usr/local/sbin", "/us
                "/system/bin", "/system/xbin", "/vendor/bin")  # fmt: skip
 MOST_BYTES: Final = 512 * 1024
 MOST_MADE: Final = 500
+MOST_FOLDERS: Final = 32
 MOST_NAMES: Final = 512
 MOST_PATTERN: Final = 200
 MOST_UNREAD: Final = 8
@@ -29,6 +30,7 @@ class Files:
         unread: Scripts that were asked for, but are damaged or too long to be followed.
         downloads: What scripts fetched from elsewhere.
         joined: Volumes and archives that appear in folders at start-up.
+        folders: Where programs are looked for.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -38,6 +40,7 @@ class Files:
         self._links: dict[str, str] = {}
         self.joined = Joined(tree)
         self.downloads = Downloads(tree)
+        self.folders = PATH
         self.keeps_modes = any(
             node.mode & 0o111
             for node in tree.glob("bin/*", "sbin/*", "usr/bin/*", "usr/sbin/*")
@@ -179,10 +182,17 @@ class Files:
         """Give which places hold copies of which files of the image."""
         return dict(self._links)
 
-    def which(self, name: str, folders: tuple[str, ...] = PATH, folder: str = "/") -> str:
+    def search(self, path: str) -> None:
+        """Remember the folders of a PATH that some script sets, known or not what else is in it."""
+        for folder in path.split(":"):
+            known = folder.startswith("/") and "$" not in folder and folder not in self.folders
+            if known and len(self.folders) < MOST_FOLDERS:
+                self.folders += (folder,)
+
+    def which(self, name: str, first: tuple[str, ...] = (), folder: str = "/") -> str:
         """Find a program; the name of a link that chooses an applet is kept. "" if none."""
         places = [self.place(name, folder)] if "/" in name else [
-            self.place(name, above) for above in folders
+            self.place(name, above) for above in dict.fromkeys((*first, *self.folders))
         ]  # fmt: skip
         for place in places:
             if place in self._made:

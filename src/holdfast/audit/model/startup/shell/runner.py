@@ -112,6 +112,8 @@ class Shell:
         """Give a variable a value; what looks like a password is never shown from then on."""
         self.variables.set(name, value)
         self.note_secret(name, value)
+        if name == "PATH":
+            self.world.files.search(value.text)
 
     def note_secret(self, name: str, value: Value) -> None:
         """Remember the value of a variable whose name speaks of a secret."""
