@@ -154,3 +154,14 @@ def test_a_published_key_is_known() -> None:
     fixture = Path(__file__).parents[1] / "fixtures/key-shared-known/fail-published/rootfs"
     (found,) = placed({"x": (fixture / "root/.ssh/authorized_keys").read_bytes()})
     assert found.known == "published: ssh-badkeys: vagrant-default"
+
+
+def test_what_a_font_is_signed_with_is_no_key_of_the_product() -> None:
+    content = b"\0\1\0\0" + bytes(60) + made.MAKERS["certificate"]({"bits": 1024})
+    assert placed({"www/fonts/a.TTF": content, "www/a.exe": content}) == ()
+    assert placed({"www/fonts/a.bin": content}) != ()
+
+
+def test_a_key_on_a_page_is_an_example() -> None:
+    (found,) = placed({"www/crypt.html": forms.written(forms.private("rsa"))})
+    assert found.purpose == "example"

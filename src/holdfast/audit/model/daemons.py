@@ -274,7 +274,7 @@ NOT_LISTENING: Final = frozenset({
     "radvd", "zebra", "ripd", "quagga", "bird", "conntrack", "conntrackd", "keepalived", "lldpd",
     "modemmanager", "ModemManager", "NetworkManager", "connmand", "bluetoothd", "polkitd",
     "inadyn", "ddclient", "noip2", "ddns", "ddnsd", "updatedd", "ez-ipupdate", "wget", "curl",
-    "usbmuxd", "smcroute", "pimd", "mcproxy", "monit", "rdisc6", "ipv6pdip", "tcpdump",
+    "openssl", "usbmuxd", "smcroute", "pimd", "mcproxy", "monit", "rdisc6", "ipv6pdip", "tcpdump",
     "nscd", "nslcd", "auditd", "fail2ban-server", "logger", "start-stop-daemon", "switch",
     "switch_root", "swconfig", "mtd", "ubimount", "kmodloader", "insmod.old", "depmod",
 })  # fmt: skip

@@ -52,9 +52,14 @@ def _rule(purpose: str, path: str) -> _Rule:
     return _Rule(purpose, re.compile(path, re.IGNORECASE))
 
 
+# Who made a font or a driver for computers signed it; the device asks for none of that.
+_SIGNED_ITSELF: Final = re.compile(
+    r"\.(?:ttf|otf|ttc|woff2?|eot|exe|dll|sys|cab|msi|cat|ocx)$", re.IGNORECASE
+)
 # The first that fits a path counts. `update` becomes update-verify or update-sign by the kind.
 _BY_PATH: Final = (
     _rule("example", r"(^|/)usr/(share|local/share)/(doc|examples?)/|(^|/)(tests?|testdata)/"),
+    _rule("example", r"\.(html?|md|rst)$"),
     _rule("ssh-authorised", r"(^|/)authorized[-_]keys[^/]*$|(^|/)etc/dropbear/authorized"),
     _rule("ssh-known-host", r"known_hosts[^/]*$"),
     _rule("ssh-host", r"ssh_host_[^/]*key[^/]*$|(^|/)dropbear[^/]*host[-_]?key[^/]*$"),
@@ -140,7 +145,9 @@ def _places(facts: Mapping[str, FileFacts], digests: Mapping[str, str]) -> Itera
     keys = {
         path: found.keys
         for path in sorted(digests)
-        if (found := facts.get(digests[path])) is not None and found.keys
+        if (found := facts.get(digests[path])) is not None
+        and found.keys
+        and not _SIGNED_ITSELF.search(path)
     }
     alone = {path for path, several in keys.items() if _is_root(several[0]) and len(several) == 1}
     stores = Counter(path.rpartition("/")[0] for path in alone)

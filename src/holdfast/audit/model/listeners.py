@@ -117,6 +117,7 @@ def _of_launch(system: System, step: int, launch: Launch) -> Iterator[Listener]:
     program = system.graph.steps[step].program
     if not program:
         return  # what is not in the image waits for nobody
+    yield from _built_in(system, step, launch)
     if launch.name in SWITCHABLE:
         yield from _switchable(system, step, launch)
         return
@@ -148,6 +149,17 @@ def _of_launch(system: System, step: int, launch: Launch) -> Iterator[Listener]:
             started=system.graph.steps[step].started, user=user, user_why=why,
             confinement=tuple(dict.fromkeys(walls)),
             options=tuple(dict.fromkeys((*facts, *configured))),
+        )  # fmt: skip
+
+
+def _built_in(system: System, step: int, launch: Launch) -> Iterator[Listener]:
+    """Give the server of SSH that a program for everything brings along."""
+    found = system.graph.steps[step]
+    if system.programs.lets_in(launch.name, found.program):
+        yield Listener(
+            service="ssh", program=found.program, where=found.where, started=found.started,
+            user=launch.user or "root", user_why=(launch.user and launch.user_why) or "absent",
+            confinement=tuple(launch.walls),
         )  # fmt: skip
 
 

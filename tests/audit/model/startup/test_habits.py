@@ -108,3 +108,55 @@ def test_a_daemon_in_a_folder_of_the_product_lies_there() -> None:
     assert [(one.program, one.started) for one in machine.listeners] == [
         ("usr/boa/boa", Started.NO)
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "when"),
+    [
+        ("::respawn:-/bin/sh", Started.BOOT),
+        ("::askfirst:-/bin/sh", Started.DEMAND),
+        ("::respawn:/bin/sh", None),
+        ("::respawn:-/bin/login", None),
+    ],
+)
+def test_a_login_shell_reads_its_profile(line: str, when: Started | None) -> None:
+    machine = Machine(
+        {"bin/busybox": BUSYBOX, FOO: SERVER, "etc/inittab": line, "etc/profile": "foodd &\n"},
+        {"sbin/init": "/bin/busybox", "bin/sh": "busybox", "bin/login": "busybox"},
+    )
+    assert machine.when("foodd") is when
+
+
+@pytest.mark.parametrize(
+    ("strings", "services"),
+    [
+        ((*PAGES, b"SSH-2.0-dropbear_0.46", b"bad password attempt for '%s'"), {"http", "ssh"}),
+        ((*PAGES, b"SSH-2.0-dropbear_0.46"), {"http"}),  # that is what clients have
+    ],
+)
+def test_a_program_for_everything(strings: tuple[bytes, ...], services: set[str]) -> None:
+    program = build(
+        imports=(*CALLS, "unlink"), rodata=b"\0".join((b"", *strings, b"/var/cfm.sock", b"")),
+        needed=("libc.so.0",),
+    )  # fmt: skip
+    machine = Machine(
+        {"bin/busybox": BUSYBOX, "bin/cfm": program, "etc/inittab": "::respawn:/bin/cfm\n"},
+        {"sbin/init": "/bin/busybox"},
+    )
+    assert {(one.service, one.started) for one in machine.listeners} == {
+        (service, Started.BOOT) for service in services
+    }
+
+
+def test_the_other_programs_of_dropbear_let_nobody_in() -> None:
+    both = build(
+        imports=CALLS, rodata=b"\0SSH-2.0-dropbear_2014\0Bad password attempt for\0",
+        needed=("libc.so.0",),
+    )  # fmt: skip
+    machine = Machine(
+        {"bin/busybox": BUSYBOX, "usr/sbin/dropbear": both, "etc/init.d/rcS": "#!/bin/sh\n"
+         "dropbearkey -t rsa -f /etc/key\ndbclient there\ndropbear\n"},
+        {"sbin/init": "/bin/busybox", "bin/sh": "busybox", "usr/bin/dbclient": "../sbin/dropbear",
+         "usr/bin/dropbearkey": "../sbin/dropbear"},
+    )  # fmt: skip
+    assert [(one.service, one.where) for one in machine.listeners] == [("ssh", "etc/init.d/rcS:4")]

@@ -11,7 +11,7 @@ from holdfast.audit.model.startup.graph import Context
 from holdfast.audit.model.startup.masking import masked_text
 from holdfast.audit.model.startup.shell.variables import Value
 from holdfast.audit.model.startup.system import System
-from holdfast.audit.model.startup.wrappers import interpreter_of
+from holdfast.audit.model.startup.wrappers import SHELLS, interpreter_of
 
 _CANDIDATES: Final = (
     "sbin/init", "etc/init", "bin/init", "init", "linuxrc", "usr/sbin/init",
@@ -25,6 +25,7 @@ _FIRST_SCRIPTS: Final = (
 _TABLE_IN_BUSYBOX = re.compile(rb"(?<=[\0 ])(/[\w/.-]{1,60}/inittab)\0")
 _TABLES: Final = ("etc/inittab", "etc_ro/inittab")
 _SCRIPT_IN_BUSYBOX = re.compile(rb"(?<=[\0 ])(/[\w/.-]{1,60}/rcS)\0")
+_PROFILE: Final = "etc/profile"
 _DEFAULT_SCRIPT = "/etc/init.d/rcS"
 _AT_BOOT = frozenset(
     {"sysinit", "wait", "once", "respawn", "askfirst", "boot", "bootwait", "askconsole",
@@ -177,6 +178,16 @@ def _entry(system: System, context: Context, entry: _Entry, where: str) -> None:
         system.run_code(command, inside, where)
     else:
         system.start(command.split(), inside, where)
+    if entry.command.startswith("-") and command.split()[0].rpartition("/")[2] in SHELLS:
+        _profile(system, inside, where, asked=entry.action.startswith("ask"))
+
+
+def _profile(system: System, context: Context, where: str, *, asked: bool) -> None:
+    """Follow what a login shell reads first: some products start everything there."""
+    if system.files.text(_PROFILE) is not None:
+        if asked:
+            context = replace(context, started=Started.DEMAND, quiet=True)
+        system.run_script(_PROFILE, [], context, where=where, shown=f"/{_PROFILE}")
 
 
 def _procd(system: System, context: Context, path: str) -> None:

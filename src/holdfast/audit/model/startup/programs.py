@@ -28,6 +28,8 @@ _CLIENT = re.compile(
 _LOCAL_SOCKET = re.compile(rb"/(?:var|tmp|run|dev)/[\w./-]{0,60}(?:sock|ctrl|ctl|\.s\b)")
 # Whoever answers and knows the types of pages serves some.
 _ANSWER = re.compile(rb"HTTP/(?:1\.[01x]|1\.%[di]|%[ds](?:\.%d)?) (?:200|%\d*[dis])")
+_SSH_SERVER = re.compile(rb"[Bb]ad password attempt|[Pp]assword auth succeeded")
+_OF_DROPBEAR = frozenset({"dropbearmulti", "dropbearconvert", "dbclient", "ssh", "scp"})
 _TYPES_OF_PAGES = (b"text/html", b"text/css")
 _BANNERS = frozenset({"component-busybox", "component-toybox"})
 _MULTI_CALL = re.compile(r"^(?:busybox|toybox)[\w.-]*$")
@@ -135,7 +137,18 @@ class Programs:
         if elf is not None and self._is_go(path):
             content = self.files.content(path, MOST_BYTES) or b""
             return "http" if golang.serves_pages(content) else ""
-        return "http" if self.serves(path) == "tcp" and self._answers_with_pages(path) else ""
+        waits = elf is not None and elf.type == "program" and _calls(elf) >= _STREAM
+        return "http" if waits and self._answers_with_pages(path) else ""
+
+    def lets_in(self, name: str, path: str) -> bool:
+        """Tell whether a server of SSH is built into a program that waits for others."""
+        elf = self.elf(path)
+        if elf is None or elf.type != "program" or not _calls(elf) >= _STREAM:
+            return False
+        if name in DAEMONS or name in NOT_LISTENING or name in _OF_DROPBEAR:
+            return False
+        content = self.files.content(path, MOST_BYTES) or b""
+        return b"SSH-2.0-dropbear" in content and bool(_SSH_SERVER.search(content))
 
     def _answers_with_pages(self, path: str) -> bool:
         content = self.files.content(path, MOST_BYTES) or b""
