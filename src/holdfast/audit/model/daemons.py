@@ -170,7 +170,7 @@ DAEMONS: Final[dict[str, Daemon]] = {
     "wsdd2": Daemon(service="ws-discovery", port=3702, protocol="udp"),
     **dict.fromkeys(("rpc.nfsd", "nfsd", "unfsd"), Daemon(service="nfs", port=2049)),
     "rpc.mountd": Daemon(service="nfs"), "rpc.statd": Daemon(service="rpc", drops="statd"),
-    "rpcbind": Daemon(service="rpc", port=111, drops="rpc"),
+    "rpcbind": Daemon(service="rpc", port=111),
     "portmap": Daemon(service="rpc", port=111, drops="daemon"),
     "afpd": Daemon(service="afp", port=548),
     "rsync": Daemon(service="rsync", port=873, unless="--daemon"),

@@ -71,7 +71,13 @@ class Scene:
             if not path.startswith("etc/")
             and (node := self.tree.resolve(path)) is not None
             and node.kind is Kind.FILE
+            and self._runs(node.path)
         ]
+
+    def _runs(self, path: str) -> bool:
+        """Tell a program or script from a list that has its name."""
+        known = self.fact(path)
+        return known is not None and (known.elf is not None or known.kind is FileKind.SCRIPT)
 
     def program(self, *names: str) -> str:
         """Find the first program of one of these names; "" if there is none."""

@@ -19,6 +19,11 @@ _TALKING: Final = re.compile(r"^\s*(?:#|//|\*|--|;|echo\b|printf\b|logger\b|prin
 _CURL_K: Final = re.compile(
     r"curl\b(?:[^;&|]*?)\s(--insecure|-[a-zA-Z]{0,6}k[a-zA-Z]{0,6})(?=\s|$|\")"
 )
+_ABOUT_UPDATES: Final = re.compile(
+    r"firmware|(?<![a-z])fw(?![a-z])|upgrade|updat|f?ota(?![a-z])|\bflash|mtd\s+write|opkg|\brauc\b"
+    r"|\.(?:swu|raucb|mender|ipk|trx|chk|img)\b",
+    re.IGNORECASE,
+)
 _HOME: Final = re.compile(
     r"://(?:localhost|127\.|\[::1\]|192\.168\.|10\.|172\.(?:1[6-9]|2\d|3[01])\.)"
 )
@@ -57,9 +62,10 @@ def skips_of(scene: Scene, tools: Sequence[Tool], feeds: Sequence[Feed]) -> Iter
         if line:
             flag = hit.text.split()[-1]
             yield f"{scene.place(path, hit.offset)} {SIGNATURE} {hit.text.split()[0]} {flag}"
+    installers = {tool.path for tool in tools}
     for path, hit in scene.hits("update-no-certificate"):
         why = _unchecked(scene, path, hit)
-        if why:
+        if why and (path in installers or _is_about_updates(scene, path, hit)):
             yield f"{scene.place(path, hit.offset)} {CERTIFICATE} {why}"
 
 
@@ -80,6 +86,13 @@ def _settings(scene: Scene) -> Iterator[str]:
             isinstance(inner, dict) and inner.get("SkipVerify") is True
         ):
             yield f"{config} {CERTIFICATE} SkipVerify: true"
+
+
+def _is_about_updates(scene: Scene, path: str, hit: Hit) -> bool:
+    """Tell a fetch of updates from one of anything else, by the script or the line it is in."""
+    if scene.is_text(path):
+        return any(_ABOUT_UPDATES.search(line) for line in (path, *scene.lines(path)))
+    return _ABOUT_UPDATES.search(f"{path} {scene.line(path, hit.offset)[1]}") is not None
 
 
 def _unchecked(scene: Scene, path: str, hit: Hit) -> str:

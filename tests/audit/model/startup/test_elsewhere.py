@@ -142,4 +142,12 @@ def test_reads_mount(line: str, found: tuple[str, str, str] | None) -> None:
     ],
 )
 def test_reads_archivers(line: str, found: tuple[str, str] | None) -> None:
-    assert unpacked(line.split()) == found
+    told = unpacked(line.split())
+    assert (told and (told.archive, told.folder)) == found
+
+
+def test_an_archive_of_which_little_is_taken_is_not_everywhere() -> None:
+    line = "cd /\ntar xvf /nvm/$N.tar nvm/bsp/$FILE\n[ -x /bin/auth ] && /bin/auth x &"
+    assert busybox(line).system.graph.start_up().cut == ()
+    line = "cd /\ntar xvf /nvm/$N.tar\n[ -x /bin/auth ] && /bin/auth x &"
+    assert busybox(line).system.graph.start_up().cut != ()

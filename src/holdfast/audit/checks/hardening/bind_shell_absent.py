@@ -21,8 +21,8 @@ _LOGIN = r"(?:\S*/)?(?:busybox\s+)?login\b"
 _NETCAT = r"\b(?:nc|ncat|netcat)(?:\.\w+)?\b[^|;&]*"
 _RUNS = r"\s-(?:\w*[ec]|-exec|-sh-exec)[\s=]*"
 _FORMS = (
-    (re.compile(rf"\btelnetd\b.*\s-l\s*{_SHELL}"), "Telnet gives a shell without a login"),
-    (re.compile(r"\btelnetd\b.*\s-u\s*\S"), "Telnet with a user fixed in the image"),
+    (re.compile(rf"\bu?telnetd\b.*\s-l\s*{_SHELL}"), "Telnet gives a shell without a login"),
+    (re.compile(r"\bu?telnetd\b.*\s-u\s*\S"), "Telnet with a user fixed in the image"),
     (re.compile(rf"{_NETCAT}{_RUNS}{_SHELL}"), "netcat runs a shell"),
     (re.compile(rf"{_NETCAT}{_RUNS}{_LOGIN}"), "netcat gives a login to the network"),
     (re.compile(rf"{_NETCAT}\|\s*{_SHELL}"), "netcat feeds a shell"),

@@ -158,11 +158,25 @@ def _accounts(path: str, group: list[_Setting]) -> Iterator[Entry]:
             if not door or kept.password is Password.EMPTY:
                 continue
             name = match["before"].strip("_.-") or "admin"
-        elif not (_LOGINS.match(name) or (door and kept.password is not Password.EMPTY)) or (
-            kept.password is Password.EMPTY and not (door or "user" in around.lower())
-        ):
+        elif not (
+            _LOGINS.match(name)
+            or (door and kept.password is not Password.EMPTY)
+            or _is_one_of_several(match["before"], kept.password, by_name)
+        ) or (kept.password is Password.EMPTY and not (door or "user" in around.lower())):
             continue
         yield Entry(name=name, where=f"{path}:{setting.line}", service=_service(around), kept=kept)
+
+
+def _is_one_of_several(before: str, password: Password, by_name: dict[str, _Setting]) -> bool:
+    """Tell whether `maker_user` and `maker_Password` stand beside `admin_Password`."""
+    stem = before.lower().rstrip("_.-")
+    if not stem or password is Password.EMPTY:
+        return False
+    return any(
+        _LOGINS.match(other["before"].rstrip("_.-")) is not None
+        for name, setting in by_name.items()
+        if setting.value and (other := _PASSWORD.match(name)) is not None
+    )
 
 
 def _user(match: re.Match[str], by_name: dict[str, _Setting]) -> str:

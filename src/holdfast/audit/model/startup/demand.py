@@ -261,13 +261,15 @@ def _interfaces(system: "System", context: Context) -> None:
                 system.run_code(rest, inside, f"{place}:{number}")
 
 
+# Device, owner, mode, perhaps where to move it, and after a mark what to run.
+_MDEV = re.compile(r"\s*[^#\s]\S*\s+[\w.-]+:[\w.-]+\s+[0-7]+\s+(?:[=>!]\S*\s+)?[@$*]\s*(\S.*)")
+
+
 def _mdev(system: "System", place: str, context: Context) -> None:
     for number, line in enumerate((system.files.text(place) or "").splitlines(), start=1):
-        for mark in ("@", "$", "*"):
-            _, found, command = line.partition(f" {mark}")
-            if found and not line.startswith("#"):
-                system.run_code(command.strip(), context, f"{place}:{number}")
-                break
+        match = _MDEV.match(line)
+        if match is not None:
+            system.run_code(match[1], context, f"{place}:{number}")
 
 
 def _udev(system: "System", place: str, context: Context) -> None:

@@ -1,6 +1,6 @@
 """The start-up graph while it grows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -169,7 +169,19 @@ class Graph:
         return above
 
     def path_to(self, number: int, above: dict[int, list[int]]) -> tuple[int, ...]:
-        """Give the shortest way from the kernel to a step, both included."""
+        """Give the shortest way from the kernel to a step, both included.
+
+        Ways through steps that are less sure than it count only if there is no other.
+        """
+        least = STRENGTH[self.steps[number].started]
+        sure = {
+            child: [one for one in several if STRENGTH[self.steps[one].started] >= least]
+            for child, several in above.items()
+        }
+        return self._way(number, sure) or self._way(number, above) or (number,)
+
+    @staticmethod
+    def _way(number: int, above: Mapping[int, list[int]]) -> tuple[int, ...]:
         before: dict[int, int] = {number: -1}
         rank = [number]
         for here in rank:
@@ -183,7 +195,7 @@ class Graph:
                 if parent not in before:
                     before[parent] = here
                     rank.append(parent)
-        return (number,)
+        return ()
 
     def finish(self) -> None:
         """Leave out scripts that were only looked through and led to nothing."""

@@ -99,7 +99,7 @@ def _kind(system: System, path: str) -> str:
     tree = system.files.tree
     signs = (
         ("systemd", name.startswith("systemd")),
-        ("procd", bool(tree.resolve("etc/rc.common") and tree.resolve("sbin/procd"))),
+        ("procd", tree.resolve("etc/rc.common") is not None and _is_procd(system)),
         ("android", not is_script and android.is_there(system)),
         ("openrc", name == "openrc-init" or _runs_openrc(system)),
         ("busybox-init", system.programs.is_multi_call(path)),
@@ -111,6 +111,16 @@ def _kind(system: System, path: str) -> str:
         ("upstart", bool(system.files.glob(jobs.UPSTART))),
     )
     return next((kind for kind, holds in signs if holds), "vendor")
+
+
+def _is_procd(system: System) -> bool:
+    """Tell whether procd is there, or a table that only procd can follow: its rcS is no file."""
+    named = any(
+        entry.command.startswith("/etc/init.d/rcS")
+        for entry in entries(system.files.text("etc/inittab") or "")
+    )
+    there = system.files.tree.resolve("etc/init.d/rcS") is not None
+    return system.files.tree.resolve("sbin/procd") is not None or (named and not there)
 
 
 def _runs_openrc(system: System) -> bool:

@@ -24,16 +24,20 @@ _IGNORED = (
     "procd_lock", "procd_add_restart_trigger", "procd_add_watch", "procd_add_jail_mount",
     "procd_add_jail_mount_rw", "procd_set_respawn", "json_init", "json_add_string",
     "json_add_object", "json_close_object", "json_add_array", "json_close_array", "json_load",
-    "json_select", "json_get_var", "json_get_vars", "json_dump", "json_cleanup", "json_add_int",
+    "json_select", "json_dump", "json_cleanup", "json_add_int",
     "json_add_boolean", "json_set_namespace", "reset_cb", "include", "config_cb", "option_cb",
     "list_cb", "uci_load", "uci_set_state", "uci_toggle_state", "uci_revert_state", "uci_commit",
     "service_stop", "service_reload", "service_kill", "service_check", "extra_command", "ubus",
-    "network_find_wan", "network_find_wan6", "network_flush_cache", "network_get_ipaddr",
+    "network_flush_cache", "network_is_up",
+)  # fmt: skip
+_ASKING = (
+    "json_get_var", "network_find_wan", "network_find_wan6", "network_get_ipaddr",
     "network_get_ipaddrs", "network_get_ipaddrs_all", "network_get_ipaddrs6",
     "network_get_ipaddr6", "network_get_subnet", "network_get_subnets", "network_get_subnet6",
-    "network_get_device", "network_get_physdev", "network_get_dnsserver", "network_is_up",
-    "network_get_gateway", "network_get_protocol", "network_get_prefix6",
+    "network_get_device", "network_get_physdev", "network_get_dnsserver", "network_get_gateway",
+    "network_get_protocol", "network_get_prefix6",
 )  # fmt: skip
+"""Functions that set the variable named first to what only the running system knows."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,8 @@ class OpenWrt:
         self._configs: dict[str, list[uci.Section]] = {}
         system.hooks |= {
             **dict.fromkeys(_IGNORED, self._ignore),
+            **dict.fromkeys(_ASKING, self._asked),
+            "json_get_vars": self._asked,
             "config_load": self._load,
             "config_foreach": self._foreach,
             "config_get": self._get,
@@ -92,7 +98,7 @@ class OpenWrt:
             "restart": self._start_of,
         }
         lines = text.split("\n", 1)
-        call = "start" if action == "start" else "boot"
+        call = "boot" if action == "boot" else "start"
         ending = f"{call}\n" if action != "enable" else ""
         # The line of `#!` stays, so that the numbers of lines do.
         node = system.files.node(place)
@@ -117,6 +123,13 @@ class OpenWrt:
         return _UNKNOWN
 
     def _ignore(self, _shell: Shell, _words: list[Value], _context: Context) -> Outcome:
+        return _UNKNOWN
+
+    def _asked(self, shell: Shell, words: list[Value], _context: Context) -> Outcome:
+        several = words[0].text == "json_get_vars"
+        for word in words[1:] if several else words[1:2]:
+            name = word.text.partition(":")[0]
+            shell.set(name, Value(f"${name}", known=False))
         return _UNKNOWN
 
     def _config(self, name: str) -> list[uci.Section]:

@@ -31,6 +31,8 @@ _ANSWER = re.compile(rb"HTTP/(?:1\.[01x]|1\.%[di]|%[ds](?:\.%d)?) (?:200|%\d*[di
 _SSH_SERVER = re.compile(rb"[Bb]ad password attempt|[Pp]assword auth succeeded")
 _OF_DROPBEAR = frozenset({"dropbearmulti", "dropbearconvert", "dbclient", "ssh", "scp"})
 _TYPES_OF_PAGES = (b"text/html", b"text/css")
+_RPC_OF_TCP = frozenset({"svctcp_create", "svc_create", "svc_tli_create", "svc_tp_create"})
+_CWMP = b"urn:dslforum-org:cwmp-1-"
 _BANNERS = frozenset({"component-busybox", "component-toybox"})
 _MULTI_CALL = re.compile(r"^(?:busybox|toybox)[\w.-]*$")
 
@@ -93,6 +95,8 @@ class Programs:
             return golang.listens(self.files.content(path, MOST_BYTES) or b"")
         calls = _calls(elf)
         internet = bool(calls & _INTERNET)
+        if "svc_run" in calls:  # Sun's remote procedure calls
+            return "udp" if "svcudp_create" in calls and not calls & _RPC_OF_TCP else "tcp"
         if calls >= _STREAM:
             if "unlink" not in calls:
                 return "tcp"
@@ -134,11 +138,19 @@ class Programs:
             for library, service in LIBRARIES:
                 if needed.startswith(library) and service:
                     return service
+        if elf is not None and "svc_run" in _calls(elf):
+            return "rpc"
         if elf is not None and self._is_go(path):
             content = self.files.content(path, MOST_BYTES) or b""
             return "http" if golang.serves_pages(content) else ""
         waits = elf is not None and elf.type == "program" and _calls(elf) >= _STREAM
-        return "http" if waits and self._answers_with_pages(path) else ""
+        if not waits:
+            return ""
+        content = self.files.content(path, MOST_BYTES) or b""
+        if _CWMP in content and b"ConnectionRequest" in content:
+            return "tr069"
+        pages = all(one in content for one in _TYPES_OF_PAGES)
+        return "http" if pages and _ANSWER.search(content) else ""
 
     def lets_in(self, name: str, path: str) -> bool:
         """Tell whether a server of SSH is built into a program that waits for others."""
@@ -149,10 +161,6 @@ class Programs:
             return False
         content = self.files.content(path, MOST_BYTES) or b""
         return b"SSH-2.0-dropbear" in content and bool(_SSH_SERVER.search(content))
-
-    def _answers_with_pages(self, path: str) -> bool:
-        content = self.files.content(path, MOST_BYTES) or b""
-        return all(one in content for one in _TYPES_OF_PAGES) and bool(_ANSWER.search(content))
 
     def every(self) -> Iterator[tuple[str, FileFacts]]:
         """Give every file with facts, sorted by path."""

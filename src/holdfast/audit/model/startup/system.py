@@ -34,6 +34,9 @@ _PROGRAM_NAME = re.compile(r"[A-Za-z0-9_./+-]{1,200}")
 _SCRIPT_NAME = re.compile(r"\.(?:sh|rc|init)$|(?:^|/)rc(?:[.S][^/]*)?$|(?:init|rc\d?)\.d/[^/]+$")
 _RUNLEVEL = re.compile(r"[0-6Ss]")
 _SERVICE_COMMANDS = frozenset({"service", "invoke-rc.d", "rc-service"})
+_INITS: Final = frozenset({"init", "sbin/init", "sbin/procd", "bin/init"})
+_NO_STARTS: Final = frozenset({"enabled", "stop", "disable", "status", "running", "kill"})
+"""What scripts of services are asked that starts nothing."""
 _BOXES: Final = ("dropbearmulti",)
 """Programs that are others by their first word, and have no links to tell."""
 _LIKELY, _UNKNOWN = Outcome(), Outcome(Status.UNKNOWN)
@@ -179,6 +182,8 @@ class System:
         special = self._special(shell, words, context, shown)
         if special is not None:
             return special
+        if words[1:2] and words[1] in _NO_STARTS and words[0].startswith("/etc/init.d/"):
+            return self._asked(words[0].rpartition("/")[2], words[1])
         path = self.which(shell, words[0])
         if words[0].rpartition("/")[2] in _BOXES and path and len(words) > 1:
             words = words[1:]
@@ -201,13 +206,20 @@ class System:
         self.note(words, path, context, shell.where, shown)
         return _LIKELY
 
+    def _asked(self, service: str, what: str) -> Outcome:
+        """Tell what a service answers that is not started by it."""
+        if what != "enabled" or self.openrc:
+            return _UNKNOWN
+        links = self.files.glob(f"etc/rc.d/S??{service}")
+        return Outcome(Status.TRUE if links else Status.FALSE)
+
     def _followed(self, shell: Shell, word: str, path: str, context: Context) -> None:
         """Note a program that is not there, or of which nobody knows what it does."""
         place = path or (self.files.place(word, shell.folder) if "/" in word else "")
         if not place or not _PROGRAM_NAME.fullmatch(word) or self.files.node(place) is not None:
             return
         if self.files.text(place) is None:
-            script = _SCRIPT_NAME.search(place) is not None
+            script = _SCRIPT_NAME.search(place) is not None or place in _INITS
             self._cut(shell.where, word, place, context, sure=script)
 
     def not_followed(self, shell: Shell, place: str, context: Context) -> None:

@@ -179,10 +179,19 @@ def _command(
             as_program = "/" not in words[0] or "bin/" in words[0]
             if daemon.service in _WITHOUT_PROGRAM and "@" in where and as_program:
                 system.graph.miss(where, name)
-        elif node.path != path and not (text == name and _is_started(system, place)):
+        elif _is_another(system, path, node.path, text == name) and not (
+            text == name and _is_started(system, place)
+        ):
             context = host if isinstance(host, Context) else _context(host, name)
             system.run_code(text, context, where)
             return
+
+
+def _is_another(system: "System", path: str, called: str, is_bare: bool) -> bool:  # noqa: FBT001
+    """Tell a command from the name that a program, or a copy of it, has for itself."""
+    same = system.programs.facts(path) is system.programs.facts(called)
+    itself = is_bare and path.rpartition("/")[2] == called.rpartition("/")[2]
+    return path != called and not same and not itself
 
 
 def _is_started(system: "System", place: str) -> bool:

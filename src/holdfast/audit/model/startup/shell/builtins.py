@@ -216,12 +216,21 @@ def _copy(shell: "Shell", words: list[Value], _context: Context) -> Result:
     return Outcome(), None
 
 
+def _make_folders(shell: "Shell", words: list[Value], _context: Context) -> Result:
+    for name in _names(words) or ():
+        shell.world.files.make_folder(shell.world.files.place(name, shell.folder))
+    return Outcome(), None
+
+
 def _unpack(shell: "Shell", words: list[Value], context: Context) -> Result:
     found = unpacked([word.text for word in words])
     if found is not None and context.started not in {Started.STARTABLE, Started.NO}:
-        archive, folder = found
-        place = normpath(join("/", shell.folder, folder)).lstrip("/")
-        shell.world.files.joined.add(place, archive.rpartition("/")[2], archive=True)
+        name = found.archive.rpartition("/")[2]
+        for member in found.members or ("",):
+            # Of a name that is partly known, the folders before count.
+            known = member.partition("$")[0].rpartition("/")[0] if "$" in member else member
+            place = normpath(join("/", shell.folder, found.folder, known)).lstrip("/")
+            shell.world.files.joined.add(place, name, archive=True)
     return Outcome(), None
 
 
@@ -270,7 +279,8 @@ BUILTINS: Final[dict[str, Builtin]] = {
 
 TOOLS: Final[dict[str, Builtin]] = {
     "cat": _cat, "basename": _basename, "dirname": _dirname, "cp": _copy, "ln": _copy,
-    "mv": _copy, "tar": _unpack, "unzip": _unpack, "cpio": _unpack, "touch": _touch, "ls": _ls,
+    "mv": _copy, "mkdir": _make_folders, "tar": _unpack, "unzip": _unpack, "cpio": _unpack,
+    "touch": _touch, "ls": _ls,
     "echo": _echo, "printf": _printf, "true": _true,
     "false": _false, "test": _test, "[": _test, "pwd": _pwd, "which": _type,
     "base64": decoding.base64, "tee": decoding.tee, "sed": passwords.sed,
@@ -282,7 +292,7 @@ TOOLS: Final[dict[str, Builtin]] = {
          "md5sum", "sha256sum", "stat", "lsmod", "tty", "hostid", "fw_printenv", "getprop",
          "realpath", "arch", "runlevel", "sysinfo"), _ask),
     **dict.fromkeys(
-        ("mkdir", "rmdir", "rm", "chmod", "chown", "chgrp", "sleep", "usleep", "date", "sync",
+        ("rmdir", "rm", "chmod", "chown", "chgrp", "sleep", "usleep", "date", "sync",
          "kill", "killall", "killall5", "pkill", "cut", "head", "tail", "tr", "wc", "sort",
          "uniq", "mknod", "install", "seq", "od", "hexdump", "dd", "md5", "mktemp",
          "logger", "stty", "clear", "yes", "free", "df", "du", "uptime", "gzip", "awk",

@@ -98,7 +98,7 @@ def look(shell: "Shell", words: list[Value], redirects: tuple[Redirect, ...]) ->
     elif downloads.places:
         _check(shell, name, texts)
     if (found := unpacked(texts)) is not None:
-        archive, folder = found
+        archive, folder = found.archive, found.folder
         state = downloads.state(files.place(archive, shell.folder)) if archive else None
         if not archive and _FETCHES.search(f"{shell.handed_by} "):
             state = False

@@ -38,6 +38,7 @@ class Files:
         self.unread: dict[str, None] = {}
         self._made: dict[str, str | None] = {}
         self._links: dict[str, str] = {}
+        self._folders: set[str] = set()
         self.joined = Joined(tree)
         self.downloads = Downloads(tree)
         self.folders = PATH
@@ -169,10 +170,21 @@ class Files:
         """Remember that a file is the same as another one."""
         to, place = normpath(join("/", target)).lstrip("/"), self.place(source)
         node = self.tree.resolve(to)
-        if node is not None and node.kind is Kind.FOLDER:
+        if (node is not None and node.kind is Kind.FOLDER) or self._is_made_folder(to):
             to = f"{to}/{place.rpartition('/')[2]}"
         if len(self._links) < MOST_MADE and to != place:
             self._links[to] = place
+
+    def make_folder(self, path: str) -> None:
+        """Remember a folder that a script makes."""
+        if len(self._folders) < MOST_MADE:
+            self._folders.add(normpath(join("/", path)).lstrip("/"))
+
+    def _is_made_folder(self, place: str) -> bool:
+        inside = f"{place}/"
+        return place in self._folders or any(
+            one.startswith(inside) for one in (*self._links, *self._made)
+        )
 
     def written(self) -> list[str]:
         """Give the places that scripts wrote, where the image has nothing."""
@@ -209,6 +221,9 @@ class Files:
         if "**" in pattern or pattern.startswith(":") or len(pattern) > MOST_PATTERN:
             return []
         found = self._glob("", pattern)
+        made = {one for one in (*self._links, *self._made) if _fits(one, pattern)}
+        if made:
+            found = sorted({*found, *made})
         above, _, last = pattern.rpartition("/")
         if not found and not any(character in above for character in "*?["):
             for folder in self.joined.folders(above):
@@ -230,3 +245,11 @@ class Files:
                 paths = [f"{path}/{part}".lstrip("/") for path in paths]
             paths = paths[:MOST_NAMES]
         return [path for path in paths if self.tree.resolve(path) is not None]
+
+
+def _fits(path: str, pattern: str) -> bool:
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(
+        fnmatchcase(one, part) and (one[:1] != "." or part[:1] == ".")
+        for one, part in zip(parts, wanted, strict=True)
+    )

@@ -58,11 +58,12 @@ def node(shell: "Shell", one: Node, context: Context) -> Outcome:
 
 
 @contextmanager
-def bounded(shell: "Shell", flow: Flow) -> Iterator[None]:
-    """Keep doubts within what `break`, `continue`, `return` or `exit` would leave."""
-    shell.doubts.append((flow, []))
+def bounded(shell: "Shell", flow: Flow) -> Iterator[list[str]]:
+    """Keep doubts within what `break`, `continue`, `return` or `exit` would leave; give them."""
+    texts: list[str] = []
+    shell.doubts.append((flow, texts))
     try:
-        yield
+        yield texts
     finally:
         shell.doubts.pop()
 

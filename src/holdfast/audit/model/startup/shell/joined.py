@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise, takewhile
 from posixpath import join, normpath
-from typing import Final
+from typing import Final, NamedTuple
 
 from holdfast.audit.tree import Kind, Tree
 
@@ -200,23 +200,36 @@ def in_table(text: str) -> Iterator[tuple[str, str, str]]:
             yield fields[0], fields[1], "bind" if "bind" in options else fields[2]
 
 
-def unpacked(words: list[str]) -> tuple[str, str] | None:
-    """Read a call of `tar`, `unzip` or `cpio`: the archive and the folder; None if it packs.
+class Unpacked(NamedTuple):
+    """A call that unpacks.
 
-    The archive is "" where it comes through a pipe; the folder is "" for the present one.
+    Attributes:
+        archive: "" where it comes through a pipe.
+        folder: "" for the present one.
+        members: What alone is taken out; empty for all.
     """
+
+    archive: str
+    folder: str
+    members: tuple[str, ...] = ()
+
+
+def unpacked(words: list[str]) -> Unpacked | None:
+    """Read a call of `tar`, `unzip` or `cpio`; None if it packs."""
     name = words[0].rpartition("/")[2]
     rest = words[1:]
     if name == "cpio":
-        return ("", "") if any(word[:1] == "-" and "i" in word for word in rest) else None
+        takes = any(word[:1] == "-" and "i" in word for word in rest)
+        return Unpacked("", "") if takes else None
     if name == "unzip":
         archive = next((word for word in rest if not word.startswith("-")), "")
         folder = next((after for word, after in pairwise(rest) if word == "-d"), "")
-        return archive, folder
+        return Unpacked(archive, folder)
     if rest and not rest[0].startswith("-"):  # tar xzf
         rest = [f"-{rest[0]}", *rest[1:]]
     letters, archive, folder = "", "", ""
     waiting: list[str] = []
+    members: list[str] = []
     for word in rest:
         if waiting:
             option = waiting.pop(0)
@@ -232,4 +245,8 @@ def unpacked(words: list[str]) -> tuple[str, str] | None:
             waiting = [letter for letter in word[1:] if letter in "fC"]
             glued = word[1:2] == "C" and word[2:]
             folder, waiting = (word[2:], []) if glued else (folder, waiting)
-    return ("" if archive == "-" else archive, folder) if "x" in letters else None
+        elif archive:
+            members.append(word)
+    if "x" not in letters:
+        return None
+    return Unpacked("" if archive == "-" else archive, folder, tuple(members))

@@ -214,12 +214,12 @@ class Shell:
         self.expander.arguments = [kept[0], *arguments]
         self.variables.scopes.append({})
         try:
-            with self._nested("" if self.place else path), flow.bounded(self, Flow.RETURN):
+            with self._nested("" if self.place else path), flow.bounded(self, Flow.RETURN) as left:
                 outcome = flow.node(self, body, context)
         finally:
             self.variables.scopes.pop()
             self.expander.arguments = kept
-        return Outcome(outcome.status) if outcome.flow is Flow.RETURN else outcome
+        return _returned(outcome, left)
 
     def source(self, path: str, context: Context) -> Outcome:
         """Read a file in, as `.` does."""
@@ -229,9 +229,9 @@ class Shell:
             self.variables.complete = False
             self.world.not_followed(self, path, context)
             return Outcome(Status.UNKNOWN)
-        with self._nested(self.world.files.place(path)), flow.bounded(self, Flow.RETURN):
+        with self._nested(self.world.files.place(path)), flow.bounded(self, Flow.RETURN) as left:
             outcome = flow.block(self, self.world.parsed(text).block, context)
-        return Outcome(outcome.status) if outcome.flow is Flow.RETURN else outcome
+        return _returned(outcome, left)
 
     def evaluate(self, source: str, context: Context) -> Outcome:
         """Run source that is no file of its own, as `eval` does."""
@@ -312,3 +312,10 @@ class Shell:
             if target.known and not place.startswith(("dev/", "proc/", "sys/")):
                 self.world.files.write(place, written, append=redirect.operator == ">>")
         return went
+
+
+def _returned(outcome: Outcome, doubts: list[str]) -> Outcome:
+    """Give what a function says in the end; what it says where it may leave before is not known."""
+    if outcome.flow not in {Flow.RETURN, Flow.NEXT}:
+        return outcome
+    return Outcome(Status.UNKNOWN if doubts else outcome.status)
