@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from holdfast.audit.model.accounts import guessing
 from holdfast.audit.model.accounts.guessing import Guesser, candidates
 from holdfast.audit.model.accounts.hashes import of_field, of_value
 from holdfast.audit.model.shapes import Account, Password
-from tests.audit.model.machine import Machine, busybox
+from tests.audit.model.machine import BUSYBOX, Machine, busybox
 
 ODD = "Xq7-nobody-guesses"
 
@@ -338,3 +339,50 @@ def test_factory_passwords_that_were_published_later(word: str) -> None:
     files = {"etc/passwd": f"root:{crypt(word, '$1$abcdefgh$')}:0:0::/:/bin/sh\n"}
     (root,) = Machine(files).accounts(guess=True)
     assert root.guessed == "default"
+
+
+LOGIN_INFO = """
+# made by the maker
+
+config passwd 'passwd'
+\toption admin_id 'administrator'
+\toption admin_pw 'administrator'
+"""
+MAKERS = """admin_user=admin
+admin_Password=admin
+maker_user=sztozed
+maker_Password=83583000
+"""
+LIGHTTPD = 'auth.backend.plain.userfile = "/tmp/auth.conf"\n'
+
+
+def test_accounts_in_settings_of_openwrt() -> None:
+    account = only({"nvm/etc/config/login_info": LOGIN_INFO})
+    assert (account.name, account.where) == ("administrator", "nvm/etc/config/login_info:6")
+    assert (
+        accounts({"etc/config/wireless": "config wifi-iface\n\toption password 'x1234567'\n"}) == []
+    )
+
+
+def test_a_makers_account_beside_known_ones() -> None:
+    assert {one.name for one in accounts({"etc/default_user": MAKERS})} == {"admin", "sztozed"}
+    alone = MAKERS.replace("admin", "other")
+    assert accounts({"etc/default_user": alone}) == []
+
+
+def test_users_that_the_settings_of_a_server_name() -> None:
+    files = {
+        "bin/busybox": BUSYBOX, "etc/inittab": "::sysinit:/etc/init.d/rcS\n",
+        "etc/init.d/rcS": "#!/bin/sh\ncp /etc/lighttpd/auth.conf /tmp/\n",
+        "etc/lighttpd/auth.conf": "boss:secret9\n", "etc/lighttpd/lighttpd.conf": LIGHTTPD,
+    }  # fmt: skip
+    machine = Machine(files, {"sbin/init": "../bin/busybox", "bin/sh": "busybox"})
+    assert [(one.name, one.where) for one in machine.accounts()] == [
+        ("boss", "etc/lighttpd/auth.conf:1")
+    ]
+
+
+def test_empty_lines_cost_nothing() -> None:
+    begun = time.process_time()
+    assert accounts({"etc/default_user": "\n \n" * 30_000 + "password=x"}) == []
+    assert time.process_time() - begun < 1

@@ -79,12 +79,18 @@ def _names() -> _Names:
     )
 
 
+# Programs for other systems, and compiled scripts, which quote what others say of themselves.
+_OF_OTHERS: Final = re.compile(r"\.(?:exe|dll|sys|pyc|pyo)$", re.IGNORECASE)
+
+
 def sightings_in(path: str, facts: FileFacts) -> Iterator[Sighting]:
     """Give the software in a file, each version of each once.
 
     A kernel's own copies of libraries belong to the kernel, so a file with its banner has none.
     """
     if facts.kind in _PACKED or any(hit.pattern == BANNER for hit in facts.hits):
+        return
+    if facts.elf is None and _OF_OTHERS.search(path):
         return
     file = _File(path, path.rpartition("/")[2], facts)
     binary = facts.kind not in _TEXTS

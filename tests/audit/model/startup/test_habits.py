@@ -160,3 +160,133 @@ def test_the_other_programs_of_dropbear_let_nobody_in() -> None:
          "usr/bin/dropbearkey": "../sbin/dropbear"},
     )  # fmt: skip
     assert [(one.service, one.where) for one in machine.listeners] == [("ssh", "etc/init.d/rcS:4")]
+
+
+SEED = """upg() { [ -f /mnt/x ] || return 1; return 0; }
+if upg; then foodd --upgrade && exit 0; fi
+foodd --serve
+"""
+
+
+def test_a_function_that_may_leave_earlier_does_not_surely_succeed() -> None:
+    machine = busybox(SEED, programs=FOO)
+    found = {step.text: step.started for step in machine.commands("foodd")}
+    assert found == {"foodd --upgrade": Started.MAYBE, "foodd --serve": Started.MAYBE}
+
+
+@pytest.mark.parametrize(
+    ("line", "when"),
+    [
+        ("$SUBSYSTEM=net root:root 700 */usr/sbin/telnetd -l /bin/sh $ACTION", Started.DEMAND),
+        ("sd[a-z] 0:0\t0660\t=disk/ @/usr/sbin/telnetd", Started.DEMAND),
+        ("eth0 root:root 600", None),
+        ("#eth0 root:root 600 @/usr/sbin/telnetd", None),
+    ],
+)
+def test_hotplug_lines(line: str, when: Started | None) -> None:
+    machine = Machine(
+        {"bin/busybox": BUSYBOX, "usr/sbin/telnetd": SERVER, "sbin/mdev": PLAIN,
+         "etc/init.d/rcS": "#!/bin/sh\necho /sbin/mdev > /proc/sys/kernel/hotplug\n",
+         "etc/mdev.conf": line + "\n"},
+        {"sbin/init": "/bin/busybox", "bin/sh": "busybox"},
+    )  # fmt: skip
+    assert machine.when("telnetd") is when
+
+
+def test_files_and_links_that_start_up_makes_are_found_by_patterns() -> None:
+    script = """mkdir /tmp/d
+for i in /etc/s/S*; do ln -s $i /tmp/d/`basename $i`; done
+for i in /tmp/d/*; do $i start; done
+"""
+    machine = busybox(script, programs=FOO, etc__s__S1="#!/bin/sh\nfoodd $1\n")
+    assert machine.command("foodd").text == "foodd start"
+
+
+@pytest.mark.parametrize(
+    ("calls", "strings", "found"),
+    [
+        (("svcudp_create", "svc_run"), b"", [("rpc", "udp")]),
+        (("svc_run", "svctcp_create", "svcudp_create"), b"", [("rpc", "tcp")]),
+        (CALLS, b"\0urn:dslforum-org:cwmp-1-0\0ConnectionRequestURL\0", [("tr069", "tcp")]),
+        (CALLS, b"\0urn:dslforum-org:cwmp-1-0\0", [("unknown", "tcp")]),
+    ],
+)
+def test_servers_that_are_told_by_what_they_speak(
+    calls: tuple[str, ...], strings: bytes, found: list[tuple[str, str]]
+) -> None:
+    program = build(imports=calls, rodata=strings or b"\0", needed=("libc.so.0",))
+    machine = Machine(
+        {"bin/busybox": BUSYBOX, FOO: program, "etc/inittab": "::sysinit:/usr/sbin/foodd\n"},
+        {"sbin/init": "/bin/busybox"},
+    )
+    assert [(one.service, one.protocol) for one in machine.listeners] == found
+
+
+def test_the_name_that_a_program_has_for_itself_starts_nothing() -> None:
+    own = build(imports=(*CALLS, "system"), rodata=b"\0nginx\0<%ui>%V\0", needed=("libc.so.0",))
+    machine = Machine({"sbin/init": PLAIN, "usr/sbin/nginx": own, "opt/nginx": own + b"\n"})
+    assert {one.started for one in machine.listeners} == {Started.NO}
+
+
+def test_the_surest_way_is_shown() -> None:
+    one = "#!/bin/sh\nfoodd\n"
+    machine = Machine(
+        {"bin/busybox": BUSYBOX, FOO: SERVER, "etc/init.d/one": one,
+         "etc/inittab": "::sysinit:/etc/init.d/rcS\n",
+         "etc/init.d/rcS": "#!/bin/sh\n. /etc/more\n",
+         "etc/more": "[ -f /mnt/x ] && /etc/init.d/one start\n/etc/init.d/one start\n"},
+        {"sbin/init": "../bin/busybox", "bin/sh": "busybox"},
+        modes={"etc/init.d/one": 0o755, "etc/init.d/rcS": 0o755},
+    )  # fmt: skip
+    above = machine.system.graph.parents()
+    for step in machine.commands("foodd"):
+        way = [machine.steps[number] for number in machine.system.graph.path_to(step.id, above)]
+        assert {one.started for one in way} == {Started.BOOT}
+
+
+def openwrt(script: str, *, procd: bool = True, **files: str) -> Machine:
+    return Machine(
+        {
+            "bin/busybox": BUSYBOX, "etc/rc.common": "#!/bin/sh\n", FOO: SERVER,
+            "etc/inittab": "::sysinit:/etc/init.d/rcS S boot\n",
+            "etc/init.d/foo": f"#!/bin/sh /etc/rc.common\nSTART=50\n{script}\n",
+            **({"sbin/procd": PLAIN, "sbin/init": PLAIN} if procd else {}),
+            **{name.replace("__", "/"): text for name, text in files.items()},
+        },
+        {"etc/rc.d/S50foo": "../init.d/foo", "bin/sh": "busybox"},
+        modes={"etc/init.d/foo": 0o755},
+    )  # fmt: skip
+
+
+def test_a_table_that_only_procd_can_follow_tells_of_it() -> None:
+    machine = openwrt("start() { foodd; }", procd=False)
+    assert machine.system.graph.init == "procd"
+    assert machine.command("foodd").started is Started.BOOT
+
+
+def test_what_hotplug_restarts_is_started_on_demand() -> None:
+    machine = openwrt(
+        "boot() { return 0; }\nstart() { foodd; }",
+        **{"etc__hotplug.d__iface__50": "#!/bin/sh\n/etc/init.d/foo restart\n"},
+    )
+    assert machine.command("foodd").started is Started.DEMAND
+
+
+def test_what_the_network_says_is_not_empty() -> None:
+    script = 'start() { local dev; network_find_wan dev; [ -n "$dev" ] && foodd -i $dev; }'
+    assert openwrt(script).command("foodd").started is Started.MAYBE
+
+
+@pytest.mark.parametrize(
+    ("asked", "when"),
+    [
+        ("foo enabled && foodd", Started.BOOT),
+        ("bar enabled && foodd", None),
+        ("bar enabled || foodd", Started.BOOT),
+        ("bar stop; foodd", Started.BOOT),
+    ],
+)
+def test_a_service_that_is_only_asked_is_not_started(asked: str, when: Started | None) -> None:
+    machine = openwrt(f"start() {{ /etc/init.d/{asked}; }}")
+    assert machine.when("foodd") is when
+    assert machine.system.graph.start_up().cut == ()

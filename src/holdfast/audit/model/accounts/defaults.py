@@ -13,6 +13,7 @@ from typing import Final
 from holdfast.audit.model.accounts import hashes
 from holdfast.audit.model.accounts.entries import Entry
 from holdfast.audit.model.accounts.services import is_placeholder
+from holdfast.audit.model.configuration import uci
 from holdfast.audit.model.shapes import Password
 from holdfast.audit.model.startup.system import System
 
@@ -23,7 +24,8 @@ MOST_ACCOUNTS: Final = 60
 MOST_DEEP: Final = 64
 _FILE = re.compile(
     r"\.(?:xml|ini|cfg|json|dflt|default|defaults|def|dat|nvram|props|properties|rc)$"
-    r"|(?:^|/)[\w.-]*(?:default|nvram|factory|romfile|usrcfg|config)[\w.-]*$",
+    r"|(?:^|/)[\w.-]*(?:default|nvram|factory|romfile|usrcfg|config)[\w.-]*$"
+    r"|(?:^|/)etc/config/(?!(?:rpcd|luci|uhttpd|samba4?|vsftpd|pure-ftpd|ttyd|network|wireless)$)[\w.-]+$",
     re.IGNORECASE,
 )
 _PAGE = re.compile(r"\.(?:html?|asp|php|cgi|shtml|lua|ejs|tpl)$", re.IGNORECASE)
@@ -45,7 +47,7 @@ _WORDS_FOR_PASSWORD = re.compile(
     r"密[码碼]|パスワード|암호|비밀번호"
 )
 _PASSWORD = re.compile(
-    r"(?P<before>.*?)(?P<word>pass(?:w(?:or)?d|wort|phrase)?|pwd|pswd|passwds)(?P<after>[._-]?\d*)$",
+    r"(?P<before>.*?)(?P<word>pass(?:w(?:or)?d|wort|phrase)?|pwd|pswd|passwds|(?<![a-z])pw)(?P<after>[._-]?\d*)$",
     re.IGNORECASE,
 )
 _USER_WORDS: Final = (
@@ -75,6 +77,7 @@ _ATTRIBUTE = re.compile(
     r"([\w:.-]{1,40})\s{0,3}=\s{0,3}(?:\"([^\"<>]{0,200})\"|'([^'<>]{0,200})'|([^\s\"'<>]{1,200}))"
 )
 _TAG = re.compile(r"<(/?)([A-Za-z_][\w:.-]{0,80})((?:\s[^<>]{0,600})?/?)>([^<]{0,300})")
+_UCI = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*config\s+['\"]?[\w-]+")
 _PAIR = re.compile(r"^\s*(?:set\s+|export\s+)?[\"']?([\w.:/\[\]-]{1,120})[\"']?\s*[=:]\s*(.*)$")
 _LONGEST_VALUE = 200
 _VALUES = ("value", "val", "v", "default")
@@ -114,7 +117,7 @@ def read(system: System) -> Iterator[Entry]:
         if count > MOST_FILES * (10 if page else 1):
             return
         text = system.files.text(node.path)
-        if text is not None and re.search(r"(?i)pass|pwd|pswd", text):
+        if text is not None and re.search(r"(?i)pass|pwd|pswd|_pw\b", text):
             reader = _of_page if page else _of_settings
             yield from list(reader(node.path, text))[:MOST_ACCOUNTS]
 
@@ -125,6 +128,8 @@ def _of_settings(path: str, text: str) -> Iterator[Entry]:
         settings = _xml(text)
     elif start in {"{", "["} and not re.match(r"\s*\[[\w .-]+\]\s*\n", text):
         settings = _json(text)
+    elif _UCI.match(text):
+        settings = _uci(text)
     else:
         settings = _pairs(text)
     groups: dict[int, list[_Setting]] = {}
@@ -298,6 +303,16 @@ def _json(text: str) -> Iterator[_Setting]:
                 group=groups[-1], context="/".join(names[-3:]), name=key, value=value, line=line
             )
         key = "" if token not in {"{", "["} else key
+
+
+def _uci(text: str) -> Iterator[_Setting]:
+    """Go through the options of OpenWrt's sections."""
+    for group, section in enumerate(uci.parse(text)):
+        for name, values in section.options.items():
+            yield _Setting(
+                group=group, context=section.name, name=name,
+                value=values[-1][:_LONGEST_VALUE], line=section.lines[name],
+            )  # fmt: skip
 
 
 def _pairs(text: str) -> Iterator[_Setting]:

@@ -23,6 +23,12 @@ _SMB = re.compile(
 _NO_PASSWORD = "NO PASSWORD"  # noqa: S105 - the mark of smbpasswd
 _PLACEHOLDER = re.compile(r"[<${%*]|^(?:x+|\.+|changeme_?)$|^\[|your[-_ ]?|example", re.IGNORECASE)
 _TEMPLATES = re.compile(r"(?:^|/)(?:usr/share/doc|examples?|samples?)/")
+_OF_SERVERS: Final = re.compile(r"(?:^|/)(?:lighttpd|nginx|apache2?|httpd)[\w/.-]*\.conf$")
+_USER_FILE: Final = re.compile(
+    r"(?:auth\.backend\.\w+\.userfile\s*=|auth_basic_user_file|AuthUserFile)\s*"
+    r"[\"']?(/[\w./-]{1,200})"
+)
+MOST_SETTINGS_BYTES: Final = 256 * 1024
 
 
 def read(system: System) -> Iterator[Entry]:
@@ -39,6 +45,20 @@ def read(system: System) -> Iterator[Entry]:
                     yield from reader(node.path, text)
                 if count >= MOST_FILES:
                     break
+    yield from _named_by_servers(system)
+
+
+def _named_by_servers(system: System) -> Iterator[Entry]:
+    """Read the lists of users that the settings of web servers name, also copies of start-up."""
+    seen: set[str] = set()
+    for node in system.files.tree.files():
+        if _OF_SERVERS.search(node.path) and node.size_bytes <= MOST_SETTINGS_BYTES:
+            for match in _USER_FILE.finditer(system.files.text(node.path) or ""):
+                place = system.files.place(match[1])
+                text = system.files.text(place)
+                if text is not None and place not in seen and len(seen) < MOST_FILES:
+                    seen.add(place)
+                    yield from _htpasswd(place, text)
 
 
 def is_placeholder(text: str) -> bool:

@@ -72,6 +72,10 @@ def read(system: System) -> None:
 def _without_init(system: System) -> None:
     """Follow the tables and scripts of a tree whose init is not there, as some init would."""
     context = Context(parent=0)
+    if system.files.text("etc/rc.common") is not None and _is_procd(system):
+        system.graph.init = "procd"
+        _procd(system, context, "")
+        return
     if system.files.text("etc/inittab") is not None:
         busybox = any(system.files.tree.glob("bin/busybox", "sbin/busybox"))
         system.graph.init = "busybox-init" if busybox else "sysv"

@@ -15,7 +15,12 @@ TABLE: Final[tuple[Software, ...]] = (
     Software(
         name="hostapd",
         cpe=("w1.fi:hostapd",),
-        strings=(rb"hostapd(?:_cli)? v(?P<version>[0-2]\.[0-9]{1,2}(?:\.[0-9]{1,2})?)[^0-9.]",),
+        strings=(
+            (
+                rb"hostapd(?:_cli)? v(?P<version>[0-2]\.[0-9]{1,2}(?:\.[0-9]{1,2})?)"
+                rb"(?:[^0-9.]|\.[a-z])"
+            ),
+        ),
         bare=r"2\.[0-9]{1,2}",
         programs=("hostapd*", "wpad*"),
         packages=("wpa", "hostapd-common", "wpad", "wpad-mini", "wpad-basic"),
@@ -24,7 +29,10 @@ TABLE: Final[tuple[Software, ...]] = (
         name="wpa_supplicant",
         cpe=("w1.fi:wpa_supplicant",),
         strings=(
-            rb"(?:wpa_supplicant|wpa_cli) v(?P<version>[0-2]\.[0-9]{1,2}(?:\.[0-9]{1,2})?)[^0-9.]",
+            (
+                rb"(?:wpa_supplicant|wpa_cli) v(?P<version>[0-2]\.[0-9]{1,2}(?:\.[0-9]{1,2})?)"
+                rb"(?:[^0-9.]|\.[a-z])"
+            ),
         ),
         programs=("wpa_supplicant*", "wpa_cli"),
         packages=("wpasupplicant", "wpa-supplicant"),
