@@ -290,3 +290,30 @@ def test_a_service_that_is_only_asked_is_not_started(asked: str, when: Started |
     machine = openwrt(f"start() {{ /etc/init.d/{asked}; }}")
     assert machine.when("foodd") is when
     assert machine.system.graph.start_up().cut == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "when"),
+    [
+        ("grep -q '^on' /etc/kept", Started.BOOT),
+        ("grep -qs '^off' /etc/kept", None),
+        ("! grep -q '^off' /etc/kept", Started.BOOT),
+        ("grep -q 'o\\?n=[01]$' /etc/kept", Started.BOOT),
+        ("grep -qE '^(on|off)=1' /etc/kept", Started.BOOT),
+        ("grep -q '(on|off)' /etc/kept", None),
+        ("fgrep -qi 'ON=1' /etc/kept", Started.BOOT),
+        ("grep -q x /proc/cmdline", Started.MAYBE),
+        ("grep -q x /etc/absent", Started.MAYBE),
+        ("grep on /etc/kept", Started.MAYBE),
+        ("grep -q $X /etc/kept", Started.MAYBE),
+        ("grep -qE '(a*)*(b*)*c' /etc/kept", Started.MAYBE),
+        ("grep -qE '(' /etc/kept", Started.MAYBE),
+        ("grep -q '[[:alpha:]]' /etc/kept", Started.MAYBE),
+        ("grep -qv x /etc/kept", Started.MAYBE),
+        ("grep -q", Started.MAYBE),
+    ],
+)
+def test_what_is_looked_for_in_files_of_the_image(call: str, when: Started | None) -> None:
+    script = f". /etc/other\nif {call}; then foodd; fi"
+    machine = busybox(script, programs=FOO, etc__kept="on=1\n", etc__other="X=`get`\n")
+    assert machine.when("foodd") is when

@@ -20,6 +20,8 @@ _SHELL = r"(?:\S*/)?(?:busybox\s+)?(?:ba|da|a|k|z|mk|hu)?sh\b(?!\s+/\w)"  # with
 _LOGIN = r"(?:\S*/)?(?:busybox\s+)?login\b"
 _NETCAT = r"\b(?:nc|ncat|netcat)(?:\.\w+)?\b[^|;&]*"
 _RUNS = r"\s-(?:\w*[ec]|-exec|-sh-exec)[\s=]*"
+_BARE = re.compile(r"(?:exec\s+)?(?:\S*/)?(?:ba|da|a|k|z|mk|hu)?sh(?:\s+-[\w-]+)*")
+_TELNET = re.compile(r"^(?:\S*/)?u?telnetd\b")
 _FORMS = (
     (re.compile(rf"\bu?telnetd\b.*\s-l\s*{_SHELL}"), "Telnet gives a shell without a login"),
     (re.compile(r"\bu?telnetd\b.*\s-u\s*\S"), "Telnet with a user fixed in the image"),
@@ -56,6 +58,7 @@ def run(image: Image) -> Iterator[Finding]:
                 told.add((step.where, what))
                 yield Finding(where=step.where, what=what)
                 break
+    yield from _after_telnet(image)
     places = {where for where, _ in told}
     for listener in image.model.listeners:
         # The text says how; where it does not, who is behind the port tells.
@@ -63,6 +66,22 @@ def run(image: Image) -> Iterator[Finding]:
         if shell and listener.where not in places:
             yield found(image, listener, f"{called(listener)} gives a shell on {_port(listener)}")
     must_be_whole(image)
+
+
+def _after_telnet(image: Image) -> Iterator[Finding]:
+    """Look where the scripts end that Telnet runs in place of `login`, if that is sure."""
+    steps = {step.id: step for step in image.model.start_up.steps}
+    above: dict[int, list[int]] = {}
+    for parent, child in image.model.start_up.edges:
+        above.setdefault(child, []).append(parent)
+    for step in steps.values():
+        if step.condition or not _BARE.fullmatch(step.text):
+            continue
+        scripts = [steps[one] for one in above.get(step.id, ()) if steps[one].kind == "script"]
+        for script in scripts:
+            if any(_TELNET.search(steps[one].text) for one in above.get(script.id, ())):
+                what = f"Telnet runs {script.text}, which ends in a shell without a login"
+                yield Finding(where=step.where, what=what)
 
 
 def _port(listener: Listener) -> str:

@@ -62,6 +62,20 @@ def read(system: "System") -> None:
     _inetd(system)
     _cron(system)
     _events(system)
+    _logins(system)
+
+
+def _logins(system: "System") -> None:
+    """Follow the scripts that Telnet runs instead of asking who comes."""
+    for number, launch in list(system.graph.launches.items()):
+        step = system.graph.steps[number]
+        if not launch.name.endswith("telnetd") or step.started is Started.NO:
+            continue
+        for word, after in pairwise((*launch.arguments, "")):
+            place = system.files.place(after if word == "-l" else word[2:])
+            if word.startswith("-l") and system.files.text(place) is not None:
+                context = Context(parent=number, started=Started.DEMAND)
+                system.run_script(place, [], context, where=step.where, shown=f"/{place}")
 
 
 def _starter(system: "System", pattern: re.Pattern[str]) -> tuple[int, Started]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast.audit.model.shapes import Started
 from holdfast.audit.model.startup.graph import Context
-from holdfast.audit.model.startup.shell import decoding, outcome, passwords
+from holdfast.audit.model.startup.shell import decoding, outcome, passwords, searching
 from holdfast.audit.model.startup.shell.conditions import decide
 from holdfast.audit.model.startup.shell.joined import unpacked
 from holdfast.audit.model.startup.shell.outcome import Flow, Outcome, Status
@@ -284,10 +284,11 @@ TOOLS: Final[dict[str, Builtin]] = {
     "echo": _echo, "printf": _printf, "true": _true,
     "false": _false, "test": _test, "[": _test, "pwd": _pwd, "which": _type,
     "base64": decoding.base64, "tee": decoding.tee, "sed": passwords.sed,
+    "grep": searching.grep, "egrep": searching.grep, "fgrep": searching.grep,
     "chpasswd": passwords.chpasswd, "passwd": passwords.passwd, "usermod": passwords.usermod,
     "useradd": passwords.usermod,
     **dict.fromkeys(
-        ("grep", "egrep", "fgrep", "pidof", "pgrep", "ps", "cmp", "diff", "ping", "ping6",
+        ("pidof", "pgrep", "ps", "cmp", "diff", "ping", "ping6",
          "mountpoint", "expr", "readlink", "find", "uname", "id", "whoami",
          "md5sum", "sha256sum", "stat", "lsmod", "tty", "hostid", "fw_printenv", "getprop",
          "realpath", "arch", "runlevel", "sysinfo"), _ask),
