@@ -371,7 +371,7 @@ def test_a_makers_account_beside_known_ones() -> None:
 
 
 def test_users_that_the_settings_of_a_server_name() -> None:
-    files = {
+    files: dict[str, str | bytes] = {
         "bin/busybox": BUSYBOX, "etc/inittab": "::sysinit:/etc/init.d/rcS\n",
         "etc/init.d/rcS": "#!/bin/sh\ncp /etc/lighttpd/auth.conf /tmp/\n",
         "etc/lighttpd/auth.conf": "boss:secret9\n", "etc/lighttpd/lighttpd.conf": LIGHTTPD,

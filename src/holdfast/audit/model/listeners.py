@@ -15,10 +15,11 @@ from holdfast.audit.model.configuration.settings import (
     number,
 )
 from holdfast.audit.model.daemons import DAEMONS, SWITCHABLE, Daemon
-from holdfast.audit.model.shapes import Listener, Started
+from holdfast.audit.model.shapes import Listener
 from holdfast.audit.model.startup.graph import STRENGTH, Launch
 from holdfast.audit.model.startup.system import System
 from holdfast.audit.model.startup.wrappers import LANGUAGES, without_options
+from holdfast.audit.model.unused import unused_daemons
 
 MOST_LISTENERS: Final = 500
 MAY_BE_LOCAL: Final = "sockets=may-be-local"
@@ -76,7 +77,8 @@ def listeners_of(system: System) -> tuple[Listener, ...]:
             _add(found, one, step)
     # What is started but waits for nobody, such as a client of time, does not lie there either.
     started = {system.graph.steps[step].program for step in system.graph.launches}
-    for one in _lying_there(system, started | {one.listener.program for one in found.values()}):
+    started |= {one.listener.program for one in found.values()}
+    for one in unused_daemons(system, started):
         _add(found, one, None)
     above = system.graph.parents()
     apparmor = _apparmor(system)
@@ -432,40 +434,6 @@ def _facts(launch: Launch, daemon: Daemon) -> list[str]:
         if any(word.startswith("-u") and ":" in (word + after.get(word, "")) for word in flags):
             found.append("fixed-user=yes")
     return found
-
-
-def _lying_there(system: System, started: set[str]) -> Iterator[Listener]:
-    """Give daemons that are in the image though nothing starts them."""
-    paths = {system.files.place(program) for program in started}
-    for name, found in _daemons_of_folders(system):
-        daemon = DAEMONS[name]
-        if found not in paths:
-            paths.add(found)
-            yield Listener(
-                service=daemon.service, program=found, where=found,
-                protocol=daemon.protocol, port=daemon.port, started=Started.NO,
-                user=daemon.drops or "root", user_why="drops" if daemon.drops else "absent",
-            )  # fmt: skip
-
-
-def _daemons_of_folders(system: System) -> Iterator[tuple[str, str]]:
-    """Give name and path of each daemon where programs are looked for, then of all others."""
-    wanted = [name for name, daemon in DAEMONS.items() if not daemon.unless]
-    missing = set(wanted)
-    for name in wanted:
-        for folder in system.files.folders:
-            place = f"{folder}/{name}".lstrip("/")
-            if system.files.tree.resolve(place) is None:
-                continue
-            missing.discard(name)
-            if found := system.files.which(f"/{place}"):
-                yield name, found
-            break
-    # Products keep programs of their own in folders of their own.
-    for path, facts in system.programs.every():
-        name = path.rpartition("/")[2]
-        if name in missing and facts.elf is not None and facts.elf.type == "program":
-            yield name, path
 
 
 def _apparmor(system: System) -> list[tuple[str, bool]]:

@@ -18,7 +18,7 @@ _NAMES: Final = re.compile(
     r"(?:d|_?daemon|_?client)?(?:\.cgi|\.sh|\.lua|\.py)?"
     r"|(?:update|upgrade|burn|flash|write|do)[-_]?(?:fw|firmware|image)(?:\.cgi|\.sh|\.lua|\.py)?"
     r"|(?:auto|sys|soft|sw|online|remote)[-_]?(?:update[rd]?|upgrade[rd]?)d?(?:\.cgi|\.sh)?"
-    r"|f?ota[-_]?(?:d|client|agent|daemon)?|upgraded|upgrade\.cgi|firmware\.cgi",
+    r"|f?ota[-_]?(?:d|client|agent|daemon)?|upgrade[dr]|updater|upgrade\.cgi|firmware\.cgi",
     re.IGNORECASE,
 )
 _NOT_UPDATERS: Final = frozenset(

@@ -244,14 +244,14 @@ def test_the_surest_way_is_shown() -> None:
         assert {one.started for one in way} == {Started.BOOT}
 
 
-def openwrt(script: str, *, procd: bool = True, **files: str) -> Machine:
+def openwrt(script: str, files: dict[str, str] | None = None, *, procd: bool = True) -> Machine:
     return Machine(
         {
             "bin/busybox": BUSYBOX, "etc/rc.common": "#!/bin/sh\n", FOO: SERVER,
             "etc/inittab": "::sysinit:/etc/init.d/rcS S boot\n",
             "etc/init.d/foo": f"#!/bin/sh /etc/rc.common\nSTART=50\n{script}\n",
             **({"sbin/procd": PLAIN, "sbin/init": PLAIN} if procd else {}),
-            **{name.replace("__", "/"): text for name, text in files.items()},
+            **(files or {}),
         },
         {"etc/rc.d/S50foo": "../init.d/foo", "bin/sh": "busybox"},
         modes={"etc/init.d/foo": 0o755},
@@ -267,7 +267,7 @@ def test_a_table_that_only_procd_can_follow_tells_of_it() -> None:
 def test_what_hotplug_restarts_is_started_on_demand() -> None:
     machine = openwrt(
         "boot() { return 0; }\nstart() { foodd; }",
-        **{"etc__hotplug.d__iface__50": "#!/bin/sh\n/etc/init.d/foo restart\n"},
+        {"etc/hotplug.d/iface/50": "#!/bin/sh\n/etc/init.d/foo restart\n"},
     )
     assert machine.command("foodd").started is Started.DEMAND
 
@@ -317,3 +317,8 @@ def test_what_is_looked_for_in_files_of_the_image(call: str, when: Started | Non
     script = f". /etc/other\nif {call}; then foodd; fi"
     machine = busybox(script, programs=FOO, etc__kept="on=1\n", etc__other="X=`get`\n")
     assert machine.when("foodd") is when
+
+
+def test_a_server_behind_tcpsvd_does_not_lie_there() -> None:
+    machine = busybox("tcpsvd 0 21 ftpd -w /", programs="usr/bin/tcpsvd sbin/ftpd")
+    assert [(one.service, one.started) for one in machine.listeners] == [("ftp", Started.BOOT)]

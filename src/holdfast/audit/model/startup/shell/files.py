@@ -41,7 +41,7 @@ class Files:
         self._folders: set[str] = set()
         self.joined = Joined(tree)
         self.downloads = Downloads(tree)
-        self.folders = PATH
+        self.folders: tuple[str, ...] = PATH
         self.keeps_modes = any(
             node.mode & 0o111
             for node in tree.glob("bin/*", "sbin/*", "usr/bin/*", "usr/sbin/*")

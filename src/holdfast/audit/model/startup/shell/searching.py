@@ -66,7 +66,7 @@ def _compiled(source: str, kind: str, *, ignore_case: bool) -> re.Pattern[str] |
     """Translate an expression; None for one that could take long, or is of a kind not known."""
     if len(source) > MOST_PATTERN or "[:" in source or "\n" in source:
         return None
-    translated = {"F": re.escape, "G": _basic, "E": str}[kind](source)
+    translated = source if kind == "E" else re.escape(source) if kind == "F" else _basic(source)
     if kind != "F" and len(_REPEATS.findall(translated)) > MOST_REPEATS:
         return None
     try:
