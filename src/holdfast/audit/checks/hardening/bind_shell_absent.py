@@ -21,6 +21,7 @@ _LOGIN = r"(?:\S*/)?(?:busybox\s+)?login\b"
 _NETCAT = r"\b(?:nc|ncat|netcat)(?:\.\w+)?\b[^|;&]*"
 _RUNS = r"\s-(?:\w*[ec]|-exec|-sh-exec)[\s=]*"
 _BARE = re.compile(r"(?:exec\s+)?(?:\S*/)?(?:ba|da|a|k|z|mk|hu)?sh(?:\s+-[\w-]+)*")
+_ASKS = re.compile(r"\s(?:\S*/)?login\b\S*\s*$")
 _TELNET = re.compile(r"^(?:\S*/)?u?telnetd\b")
 _FORMS = (
     (re.compile(rf"\bu?telnetd\b.*\s-l\s*{_SHELL}"), "Telnet gives a shell without a login"),
@@ -47,8 +48,9 @@ _FORMS = (
 
 def run(image: Image) -> Iterator[Finding]:
     """Look at each command of the start-up graph, started or startable, and at each listener."""
+    steps = image.model.start_up.steps
     told = set()  # a line of inittab and the command in it are two steps
-    for step in image.model.start_up.steps:
+    for step in steps:
         if step.started is Started.NO:
             continue
         for form, what in _FORMS:
@@ -64,7 +66,12 @@ def run(image: Image) -> Iterator[Finding]:
         # The text says how; where it does not, who is behind the port tells.
         shell = listener.service == "shell" and listener.started is not Started.NO
         if shell and listener.where not in places:
-            yield found(image, listener, f"{called(listener)} gives a shell on {_port(listener)}")
+            asks = any(_ASKS.search(one.text) for one in steps if one.where == listener.where)
+            what = "a login to the network" if asks else "a shell"
+            yield found(
+                image, listener, f"{called(listener)} gives {what} on {_port(listener)}",
+                severity=Severity.HIGH if asks else None,
+            )  # fmt: skip
     must_be_whole(image)
 
 

@@ -1,6 +1,8 @@
 """Nobody but root can change what the start runs."""
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from holdfast.audit.image import Image
 from holdfast.audit.model.shapes import Started
@@ -16,6 +18,13 @@ ABOUT = About(
     sources=("Article 1.3", "EN 303 645 5.6-7", "CRA Annex I part I (2)(f)"),
 )
 _OTHERS, _STICKY = 0o002, 0o1000
+# As the start-up graph words it where it cannot go on.
+_FOREIGN: Final = re.compile(r"(\S+) runs (/\S+), and it comes from elsewhere into (/\S+)")
+_MEDIUM: Final = re.compile(
+    r"/(?:sd(?:card|[0-9]|[a-z][0-9]*)?|mmc\w*|tf(?:card)?|usb\w*|u?disk\w*|media|card|removable)"
+    r"(?:/|$)",
+    re.IGNORECASE,
+)
 
 
 def run(image: Image) -> Iterator[Finding]:
@@ -32,6 +41,12 @@ def run(image: Image) -> Iterator[Finding]:
             if node is not None and node.path not in seen:
                 seen.add(node.path)
                 yield from _writable(image, node)
+    for why in image.model.start_up.cut:
+        match = _FOREIGN.fullmatch(why)
+        if match is not None and _MEDIUM.search(match[3]):
+            yield Finding(
+                where=match[1], what=f"whoever puts a medium in brings along what runs: {match[2]}"
+            )
 
 
 def _writable(image: Image, node: Node) -> Iterator[Finding]:
