@@ -1,6 +1,10 @@
 """Habits of products that were met in the field, each on a small system."""
 
+import time
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from holdfast.audit.model.shapes import Started
 from tests.audit.elf_builder import build
@@ -317,6 +321,22 @@ def test_what_is_looked_for_in_files_of_the_image(call: str, when: Started | Non
     script = f". /etc/other\nif {call}; then foodd; fi"
     machine = busybox(script, programs=FOO, etc__kept="on=1\n", etc__other="X=`get`\n")
     assert machine.when("foodd") is when
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["grep -q", "grep -qE", "grep -qF"]),
+       st.text(alphabet="ab01[]()*+?{}\\\\^$|.:-&~,<>", max_size=40))  # fmt: skip
+def test_no_pattern_stops_the_audit(call: str, pattern: str) -> None:
+    machine = busybox(f"{call} '{pattern}' /etc/kept\nfoodd", programs=FOO, etc__kept="a" * 5000)
+    assert machine.when("foodd") is Started.BOOT
+
+
+def test_slow_patterns_end_soon() -> None:
+    lines = "\n".join("a" * 400 for _ in range(1000))
+    begun = time.process_time()
+    script = "\n".join(f"grep -q 'a*a*{number}b' /etc/kept" for number in range(300))
+    assert busybox(f"{script}\nfoodd", programs=FOO, etc__kept=lines).when("foodd") is not None
+    assert time.process_time() - begun < 3
 
 
 def test_a_server_behind_tcpsvd_does_not_lie_there() -> None:

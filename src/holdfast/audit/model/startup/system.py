@@ -19,6 +19,7 @@ from holdfast.audit.model.startup.shell.grammar import parse
 from holdfast.audit.model.startup.shell.outcome import Outcome, Status
 from holdfast.audit.model.startup.shell.passwords import Given
 from holdfast.audit.model.startup.shell.runner import Hook, Shell
+from holdfast.audit.model.startup.shell.searching import MOST_WORK
 from holdfast.audit.model.startup.shell.syntax import Script
 from holdfast.audit.model.startup.shell.variables import Value
 from holdfast.audit.model.startup.wrappers import SHELLS, Command, interpreter_of, unwrap
@@ -92,6 +93,7 @@ class System:
         self.inits: dict[str, Callable[[System, Context], None]] = {}
         self.by_heart: tuple[str, ...] = ()
         self._left, self._floor = MOST_COMMANDS, 0
+        self._search_left = MOST_WORK
         self._parsed: dict[str, Script] = {}
         self._stack: list[tuple[str, Shell]] = []
 
@@ -102,6 +104,13 @@ class System:
             self.graph.cut_off(f"{place} is too long, its rest was not followed")
             return False
         self._left -= 1
+        return True
+
+    def search(self, work: int) -> bool:
+        """Count what a pattern costs; False if that is too much for one audit."""
+        if work > self._search_left:
+            return False
+        self._search_left -= work
         return True
 
     @contextmanager

@@ -1,6 +1,7 @@
 """`grep` in files of the image, as far as what it finds decides where a script goes."""
 
 import re
+import warnings
 from typing import TYPE_CHECKING, Final
 
 from holdfast.audit.model.startup.shell import outcome
@@ -12,12 +13,14 @@ if TYPE_CHECKING:
     from holdfast.audit.model.startup.shell.runner import Shell
 
 MOST_PATTERN: Final = 80
-MOST_REPEATS: Final = 3
+MOST_REPEATS: Final = 2
 MOST_LINES: Final = 5000
+MOST_WORK: Final = 20_000_000
+"""Of one audit, in tries of a pattern at a place: each repeat may try all places again."""
 MOST_LINE: Final = 400
 _KNOWN_OPTIONS: Final = frozenset("qsEFie")
 _UNKNOWN: Final = Outcome(Status.UNKNOWN)
-_REPEATS: Final = re.compile(r"[*+?{]")
+_REPEATS: Final = re.compile(r"[*+{]")
 # What means itself in a basic expression, and repeats or groups behind a backslash.
 _TURNED: Final = frozenset("?+|(){}")
 
@@ -36,12 +39,11 @@ def grep(shell: "Shell", words: list[Value], _context: "Context") -> tuple[Outco
     texts = [_shipped(shell, path) for path in rest[1:]]
     if pattern is None or any(text is None for text in texts):
         return _UNKNOWN, None
-    found = any(
-        pattern.search(line[:MOST_LINE])
-        for text in texts
-        for line in (text or "").splitlines()[:MOST_LINES]
-    )
-    return outcome.of(found), ""
+    lines = [line[:MOST_LINE] for text in texts for line in (text or "").splitlines()[:MOST_LINES]]
+    repeats = 0 if kind == "F" else len(_REPEATS.findall(pattern.pattern))
+    if not shell.world.search(sum(len(line) ** (1 + repeats) for line in lines)):
+        return _UNKNOWN, None
+    return outcome.of(any(pattern.search(line) for line in lines)), ""
 
 
 def _options(words: list[str]) -> tuple[set[str], list[str]]:
@@ -70,8 +72,10 @@ def _compiled(source: str, kind: str, *, ignore_case: bool) -> re.Pattern[str] |
     if kind != "F" and len(_REPEATS.findall(translated)) > MOST_REPEATS:
         return None
     try:
-        return re.compile(translated, re.IGNORECASE if ignore_case else 0)
-    except re.error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of what Python reads otherwise than grep
+            return re.compile(translated, re.IGNORECASE if ignore_case else 0)
+    except (re.error, Warning, OverflowError, RecursionError):
         return None
 
 
