@@ -32,6 +32,10 @@ class World(Protocol):
         """Count one command; False if there were too many."""
         ...
 
+    def search(self, work: int) -> bool:
+        """Count what a pattern costs; False if that is too much."""
+        ...
+
     def parsed(self, source: str) -> Script:
         """Parse, or give what was parsed before."""
         ...
