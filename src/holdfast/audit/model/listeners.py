@@ -57,6 +57,7 @@ _INETD_NAMES: Final = {
 }  # fmt: skip
 
 
+_ONLY_TELLS: Final = frozenset({"-v", "-V", "--version", "-h", "--help"})
 _BOTH: Final = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]+):\d{1,5}")
 _SERVICES: Final = frozenset(daemon.service for daemon in DAEMONS.values())
 
@@ -237,6 +238,8 @@ def _serves(
 ) -> bool:
     """Leave out programs that are called as clients, or only for a moment."""
     if _ONLY_CHECKS.get(launch.name, set()) & options.keys():
+        return False
+    if launch.arguments and set(launch.arguments) <= _ONLY_TELLS:
         return False
     if daemon.unless:
         plain = options.get("", [])

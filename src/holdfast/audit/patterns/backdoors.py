@@ -136,6 +136,12 @@ BACKDOORS: Final[tuple[Backdoor, ...]] = (
         secret=True,
     ),
     Backdoor(
+        name="backdoor-ambit",
+        trace=rb"AMBIT_TELNET_ENABLE\+",
+        what="a packet with the password of the web pages starts Telnet (NETGEAR)",
+        source="published 2016",
+    ),
+    Backdoor(
         name="backdoor-zyfwp",
         trace=rb"zyfwp",
         what="an account for updates with a password fixed in the image (Zyxel)",

@@ -342,3 +342,27 @@ def test_slow_patterns_end_soon() -> None:
 def test_a_server_behind_tcpsvd_does_not_lie_there() -> None:
     machine = busybox("tcpsvd 0 21 ftpd -w /", programs="usr/bin/tcpsvd sbin/ftpd")
     assert [(one.service, one.started) for one in machine.listeners] == [("ftp", Started.BOOT)]
+
+
+def test_a_script_runs_in_the_folder_of_whoever_calls_it() -> None:
+    machine = Machine(
+        {"bin/busybox": BUSYBOX, "home/app/mipc": SERVER,
+         "home/app/run.sh": "#!/bin/sh\n./mipc &\n", "etc/inittab": "::sysinit:/etc/init.d/rcS\n",
+         "etc/init.d/rcS": "#!/bin/sh\nD=/home/app\ncd $D\n./run.sh\n"},
+        {"sbin/init": "../bin/busybox", "bin/sh": "busybox"},
+        modes={"home/app/run.sh": 0o755, "home/app/mipc": 0o755},
+    )  # fmt: skip
+    assert machine.command("home/app/mipc").started is Started.BOOT
+
+
+@pytest.mark.parametrize(("words", "listens"), [("-v", False), ("--help", False), ("-v 1", True)])
+def test_a_call_that_only_tells_starts_nothing(words: str, listens: bool) -> None:  # noqa: FBT001
+    machine = Machine(
+        {
+            "bin/busybox": BUSYBOX,
+            FOO: SERVER,
+            "etc/inittab": f"::sysinit:/usr/sbin/foodd {words}\n",
+        },
+        {"sbin/init": "/bin/busybox"},
+    )
+    assert [one.started for one in machine.listeners] == ([Started.BOOT] if listens else [])

@@ -42,7 +42,7 @@ def ways(image: Image) -> list[Way]:
 
     Raises:
         NotApplicable: There is none.
-        Undecided: There is none, and not everything could be opened.
+        Undecided: There is none, and not everything could be opened, or updates are asked for.
     """
     updates = image.model.updates
     verified, unclear = _by_name(updates.verifiers), _by_name(updates.unclear)
@@ -53,6 +53,8 @@ def ways(image: Image) -> list[Way]:
     ]
     if not found and not image.opened.complete:
         raise Undecided("parts of the image could not be opened")
+    if not found and updates.urls:
+        raise Undecided(f"what installs was not recognised, but {updates.urls[0]} is asked")
     if not found:
         raise NotApplicable("nothing was found that installs software")
     return found

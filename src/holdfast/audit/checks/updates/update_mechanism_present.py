@@ -1,6 +1,8 @@
 """Whether there is a way to bring a fix onto the product at all."""
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from holdfast.audit.image import Image
 from holdfast.audit.verdicts import About, Finding, NotApplicable, Severity, Undecided
@@ -21,6 +23,9 @@ ABOUT = About(
     ),
 )
 
+_LIST: Final = re.compile(r"(?:^|/)(?:[a-z]+\.ids|filelist|[\w.-]*\.(?:list|md5sums))$")
+"""Names of things, which speak of nothing."""
+
 
 def run(image: Image) -> Iterator[Finding]:
     """Look for a known tool, or for a vendor's program that writes to the flash."""
@@ -28,7 +33,7 @@ def run(image: Image) -> Iterator[Finding]:
         return
     if image.model.start_up.init == "none":
         raise NotApplicable("no root file system was found")
-    words = next(image.hits("update-firmware"), None)
+    words = next((hit for hit in image.hits("update-firmware") if not _LIST.search(hit[0])), None)
     if words is not None:
         raise Undecided(f"{words[0]} speaks of updates, but what installs them was not recognised")
     if not image.opened.complete:

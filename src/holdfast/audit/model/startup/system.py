@@ -422,6 +422,7 @@ class System:
             shell.place = where
         if caller is not None:
             shell.secrets = caller.secrets
+            shell.expander.folder = caller.folder
             for name in caller.variables.exported:
                 if (value := caller.variables.get(name)) is not None:
                     shell.variables.set(name, value)
