@@ -25,7 +25,7 @@ from holdfast.audit.model.startup.shell.variables import Value
 from holdfast.audit.model.startup.wrappers import SHELLS, Command, interpreter_of, unwrap
 from holdfast.audit.tree import Tree
 
-MOST_COMMANDS: Final = 45_000
+MOST_COMMANDS: Final = 30_000
 _KEPT_BACK: Final = 3  # one part in so many is left to what comes after a script
 MOST_DEPTH: Final = 14
 MOST_PARSED: Final = 400
